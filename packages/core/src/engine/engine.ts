@@ -1,0 +1,73 @@
+import type { DType, TensorData } from "../graph/dtype.ts";
+
+/** One input or output of a compiled graph. A `-1` in `shape` is a dimension known only at run time. */
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A concrete tensor in JavaScript memory. */
+export interface Value {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** What an engine is and why it was chosen; `tensorlane doctor` prints it. */
+export interface EngineInfo {
+  /** `native` (C API by FFI), `node-binding` (onnxruntime-node) or `wasm` (onnxruntime-web). */
+  readonly name: "native" | "node-binding" | "wasm";
+  /** ONNX Runtime's version as the loaded library reports it. */
+  readonly version: string;
+  readonly threads: number;
+  /** Execution providers in use. */
+  readonly providers: readonly string[];
+  /** Whether a run reads and writes bound memory without a copy. */
+  readonly zeroCopy: boolean;
+  /** Why this engine and not a faster one; empty for the first choice. */
+  readonly reason: string;
+}
+
+export interface CompileOptions {
+  /** Names the graph in errors and profiles. */
+  readonly label?: string;
+  /** Weights that enter as initialisers from this memory, not through the protobuf (inference sessions). */
+  readonly initializers?: Readonly<Record<string, Value>>;
+  /** ONNX Runtime writes a profile (JSON) with this path prefix, where the engine can. */
+  readonly profilePrefix?: string;
+}
+
+/** Executes standard ONNX models. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /** Turns the bytes of a ModelProto into something that runs. */
+  compile(model: Uint8Array, options?: CompileOptions): Promise<Executable>;
+  /** Bytes of native memory that live executables are known to hold (model and bound outputs). */
+  memory(): number;
+}
+
+/** A compiled graph. Native memory is released by `release()` or when it is garbage-collected. */
+export interface Executable {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** Runs once on the given values; every input must be present. Results are fresh memory. */
+  run(feeds: Readonly<Record<string, Value>>): Promise<Record<string, Value>>;
+  /**
+   * Fixes where inputs are read and outputs are written, once, for many runs. An output may share the
+   * memory of an input only if the graph is elementwise in it. All ports must be bound, shapes fully
+   * concrete; sizes are checked here, before native code sees an address.
+   */
+  bind(ports: {
+    readonly inputs: Readonly<Record<string, Value>>;
+    readonly outputs: Readonly<Record<string, Value>>;
+  }): Binding;
+  release(): void;
+}
+
+/** A graph tied to fixed memory. One run at a time; the memory must not be touched while a run is in flight. */
+export interface Binding {
+  /** Reads the bound inputs, writes the bound outputs. The event loop stays free meanwhile. */
+  run(): Promise<void>;
+  release(): void;
+}
