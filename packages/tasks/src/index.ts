@@ -1,0 +1,24 @@
+import type { Task } from "./task.ts";
+
+export { nearestName, UserError, unknownName } from "./errors.ts";
+export {
+  checkData,
+  checkModels,
+  optionDefaults,
+  optionName,
+  planTrain,
+  type TrainRequest,
+} from "./plan.ts";
+export {
+  type Begun,
+  RunFolder,
+  type RunInfo,
+  readRunInfo,
+  runFiles,
+  writeFileAtomic,
+} from "./runFolder.ts";
+export * from "./table.ts";
+export type * from "./task.ts";
+
+/** Every task of the command, by name. */
+export const tasks: Readonly<Record<string, Task>> = {};

@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nearestName, unknownName } from "./errors.ts";
+import { optionDefaults, planTrain } from "./plan.ts";
+import { RunFolder, writeFileAtomic } from "./runFolder.ts";
+import type { Task, TaskUi, TrainOptions } from "./task.ts";
+
+let dir = "";
+const notices: string[] = [];
+const ui = {
+  signal: new AbortController().signal,
+  notice: (text: string) => notices.push(text),
+} as unknown as TaskUi;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "tensorlane-run-"));
+  notices.length = 0;
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const task = {
+  name: "count",
+  summary: "counts",
+  models: ["abacus", "fingers"],
+  datasets: ["sheep", "los-loop"],
+  files: "a CSV file",
+  defaults: { data: "sheep", models: ["abacus"], seed: 0 },
+  options: { train: [{ flags: "--max-order <n>", description: "", default: 3 }] },
+} as unknown as Task;
+const plan = (more: Parameters<typeof planTrain>[1] = {}): Promise<TrainOptions> =>
+  planTrain(task, { out: join(dir, "run"), ...more });
+
+describe("writeFileAtomic", () => {
+  it("replaces the file and leaves nothing beside it", async () => {
+    await writeFileAtomic(join(dir, "a.txt"), "old");
+    await writeFileAtomic(join(dir, "a.txt"), new Uint8Array([110, 101, 119]));
+    expect(await readFile(join(dir, "a.txt"), "utf8")).toBe("new");
+    expect(await readdir(dir)).toEqual(["a.txt"]);
+  });
+
+  it("removes its temporary file when it fails", async () => {
+    await writeFileAtomic(join(dir, "a"), "x");
+    await expect(writeFileAtomic(join(dir, "a", "b"), "x")).rejects.toThrow(/ENOTDIR/);
+    expect(await readdir(dir)).toEqual(["a"]);
+  });
+});
+
+describe("RunFolder", () => {
+  it("starts anew on a missing folder, and says so under --resume", async () => {
+    const { start, folder } = await RunFolder.begin("count", await plan({ resume: true }), ui);
+    expect(start).toBe("new");
+    expect(notices).toEqual([expect.stringContaining("starts at step 0")]);
+    expect(folder.info.status).toBe("running");
+  });
+
+  it("refuses to mix runs", async () => {
+    const { folder } = await RunFolder.begin("count", await plan(), ui);
+    await folder.write("best.safetensors", "weights");
+    await folder.write("abacus/state.bin", "state");
+    await folder.write("mine.txt", "the user's own");
+    await expect(RunFolder.begin("count", await plan(), ui)).rejects.toThrow(/--resume/);
+    expect(await folder.read("best.safetensors")).toBeDefined();
+    await RunFolder.begin("count", await plan({ overwrite: true }), ui);
+    expect(existsSync(folder.path("best.safetensors"))).toBe(false);
+    expect(existsSync(folder.path("abacus/state.bin"))).toBe(false);
+    expect(existsSync(folder.path("mine.txt"))).toBe(true);
+  });
+
+  it("continues with the settings of before, and finds a finished run finished", async () => {
+    const first = await RunFolder.begin("count", await plan({ epochs: 2, seed: 7 }), ui);
+    await first.folder.update({ status: "interrupted", details: { scale: 3 } });
+    const asked = await plan({ resume: true });
+    expect(asked).toMatchObject({ epochs: 2, seed: 7, extra: { maxOrder: 3 } });
+    const again = await RunFolder.begin("count", asked, ui);
+    expect(again.start).toBe("resumed");
+    expect(again.folder.info.details).toEqual({ scale: 3 });
+    await again.folder.update({ status: "finished" });
+    const before = await readFile(again.folder.path("run.json"), "utf8");
+    const third = await RunFolder.begin("count", await plan({ resume: true, epochs: 2 }), ui);
+    expect(third.start).toBe("finished");
+    expect(await readFile(again.folder.path("run.json"), "utf8")).toBe(before);
+    const longer = await RunFolder.begin("count", await plan({ resume: true, epochs: 3 }), ui);
+    expect(longer.start).toBe("resumed");
+  });
+
+  it("does not resume with other settings", async () => {
+    await RunFolder.begin("count", await plan({ lr: 0.1 }), ui);
+    const other = await plan({ resume: true, lr: 0.2, extra: { maxOrder: 4 } });
+    await expect(RunFolder.begin("count", other, ui)).rejects.toThrow(
+      /maxOrder was 3, now 4; lr was 0.1, now 0.2/,
+    );
+  });
+
+  it("removes what a killed process left", async () => {
+    const { folder } = await RunFolder.begin("count", await plan(), ui);
+    await writeFile(folder.path(".last.safetensors.123.4.tmp"), "half");
+    await RunFolder.begin("count", await plan({ resume: true }), ui);
+    expect(await readdir(folder.dir)).toEqual(["run.json"]);
+  });
+
+  it("says what is wrong with a folder that is no run", async () => {
+    await expect(RunFolder.open(join(dir, "none"))).rejects.toThrow(/does not exist/);
+    await expect(RunFolder.open(dir)).rejects.toThrow(/has no run.json/);
+    await writeFile(join(dir, "run.json"), "{");
+    await expect(RunFolder.open(dir)).rejects.toThrow(/not readable as JSON/);
+    await writeFile(join(dir, "run.json"), '{"task":"count","settings":{},"format":9}');
+    await expect(RunFolder.open(dir)).rejects.toThrow(/format 9/);
+  });
+
+  it("names a missing file and its purpose", async () => {
+    const { folder } = await RunFolder.begin("count", await plan(), ui);
+    await expect(folder.need("best.safetensors", "predict")).rejects.toThrow(/needed to predict/);
+  });
+});
+
+describe("names", () => {
+  it("finds the nearest", () => {
+    expect(nearestName("los-lop", task.datasets)).toBe("los-loop");
+    expect(nearestName("LOS", task.datasets)).toBe("los-loop");
+    expect(nearestName("imagenet", task.datasets)).toBeUndefined();
+    expect(unknownName("model", "abacos", task.models).message).toContain('mean "abacus"');
+  });
+
+  it("checks models and data", async () => {
+    await expect(plan({ models: ["lstm"] })).rejects.toThrow(/Known: abacus, fingers/);
+    await expect(plan({ models: ["abacus", "fingers"] })).rejects.toThrow(/one model at a time/);
+    await expect(plan({ data: "shep" })).rejects.toThrow(/mean "sheep"/);
+    await expect(plan({ data: "nowhere.csv" })).rejects.toThrow(/does not exist/);
+    await writeFile(join(dir, "my.csv"), "");
+    expect((await plan({ data: join(dir, "my.csv") })).data).toBe(join(dir, "my.csv"));
+    expect(optionDefaults(task.options?.train)).toEqual({ maxOrder: 3 });
+  });
+});

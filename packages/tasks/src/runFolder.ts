@@ -1,0 +1,279 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { UserError } from "./errors.ts";
+import type { Json, TaskUi, TrainOptions, TrainSettings } from "./task.ts";
+
+/** The file names of a run, the same for every task. */
+export const runFiles = {
+  run: "run.json",
+  best: "best.safetensors",
+  last: "last.safetensors",
+  model: "model.onnx",
+  report: "report.html",
+  results: "results.json",
+} as const;
+
+/** What `run.json` holds. */
+export interface RunInfo {
+  readonly format: 1;
+  readonly task: string;
+  readonly status: "running" | "interrupted" | "finished";
+  readonly settings: TrainSettings;
+  /** What the task needs to rebuild the model: sizes, scaler, vocabulary, chosen epoch. */
+  readonly details: { readonly [key: string]: Json | undefined };
+}
+
+let temporaries = 0;
+
+/** Replaces a file as a whole: after a crash at any moment the old or the new bytes are there, never a part. */
+export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.${++temporaries}.tmp`);
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Makes the new name itself durable; not every file system lets a folder be opened or synced. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!["EISDIR", "EPERM", "EINVAL", "EACCES", "ENOTSUP"].includes(errorCode(error))) throw error;
+  }
+}
+
+const errorCode = (error: unknown): string => String((error as NodeJS.ErrnoException)?.code ?? "");
+
+/** How a run folder was found when training began. */
+export interface Begun {
+  readonly folder: RunFolder;
+  /** `new`: start at step 0; `resumed`: load the last state; `finished`: nothing is left to do. */
+  readonly start: "new" | "resumed" | "finished";
+}
+
+/** The folder of one training run; every write is atomic. */
+export class RunFolder {
+  readonly dir: string;
+  #info: RunInfo;
+
+  private constructor(dir: string, info: RunInfo) {
+    this.dir = dir;
+    this.#info = info;
+  }
+
+  /** Opens an existing run, for `evaluate`, `predict` and `export`. */
+  static async open(dir: string): Promise<RunFolder> {
+    const info = await readRunInfo(dir);
+    if (info !== undefined) return new RunFolder(resolve(dir), info);
+    const what = await describe(dir);
+    throw new UserError(
+      `${dir} ${what}, so it is not a training run. ` +
+        "Give the folder that `tensorlane train ... --out DIR` wrote (by default under runs/).",
+    );
+  }
+
+  /**
+   * Begins or continues training in `options.out`. Refuses to mix runs: a folder that holds another run is
+   * left alone unless `--resume` continues it or `--overwrite` gives it up.
+   */
+  static async begin(task: string, options: TrainOptions, ui: TaskUi): Promise<Begun> {
+    const { out: dir, resume, overwrite, ...settings } = options;
+    const found = await readRunInfo(dir);
+    if (found !== undefined && resume) {
+      refuseOther(dir, found, task, settings);
+      const folder = new RunFolder(resolve(dir), found);
+      // More epochs than the finished run had: there is something left to do.
+      const more = (settings.epochs ?? 0) > (found.settings.epochs ?? Number.POSITIVE_INFINITY);
+      if (found.status === "finished" && !more) return { folder, start: "finished" };
+      await folder.#clean();
+      await folder.update({ status: "running", settings: definedJson(settings) });
+      return { folder, start: "resumed" };
+    }
+    if (found !== undefined && !overwrite) {
+      throw new UserError(
+        `${dir} already holds a ${found.status} run of "${found.task}". Add --resume to continue it, ` +
+          "--overwrite to give it up, or choose another --out.",
+      );
+    }
+    await makeFolder(dir);
+    if (found === undefined && resume) {
+      ui.notice(`--resume: ${dir} holds no run yet, so training starts at step 0.`);
+    }
+    const info: RunInfo = {
+      format: 1,
+      task,
+      status: "running",
+      settings: definedJson(settings),
+      details: {},
+    };
+    const folder = new RunFolder(resolve(dir), info);
+    await folder.#clean();
+    if (found !== undefined) await folder.#removeRun();
+    await folder.writeJson(runFiles.run, info);
+    return { folder, start: "new" };
+  }
+
+  get info(): RunInfo {
+    return this.#info;
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    const path = this.path(name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileAtomic(path, content);
+  }
+
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await this.write(name, `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** The bytes of a file, or undefined where there is none. */
+  async read(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      return new Uint8Array(await readFile(this.path(name)));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async readJson(name: string): Promise<unknown> {
+    const bytes = await this.read(name);
+    return bytes === undefined ? undefined : parseJson(this.path(name), bytes);
+  }
+
+  /** The bytes of a file that the run must have; `purpose` completes "is needed to ...". */
+  async need(name: string, purpose: string): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.read(name);
+    if (bytes !== undefined) return bytes;
+    throw new UserError(
+      `${this.path(name)} is missing; it is needed to ${purpose}. ` +
+        (this.#info.status === "finished"
+          ? "Was it moved away?"
+          : "The run has not saved it yet: continue with `tensorlane train ... --resume`."),
+    );
+  }
+
+  /** Changes `run.json`; `details` are merged. */
+  async update(change: Partial<Pick<RunInfo, "status" | "settings" | "details">>): Promise<void> {
+    const details = { ...this.#info.details, ...change.details };
+    this.#info = { ...this.#info, ...change, details };
+    await this.writeJson(runFiles.run, this.#info);
+  }
+
+  /** Removes what a killed process left half-written. */
+  async #clean(): Promise<void> {
+    await this.#remove(/^\..*\.\d+\.\d+\.tmp$/);
+  }
+
+  /** Removes the old run's own files only: the user may keep others in the folder. */
+  async #removeRun(): Promise<void> {
+    await this.#remove(
+      /\.(safetensors|onnx|onnx\.data)$|^state\.|^(report\.html|results\.json|run\.json)$/,
+    );
+  }
+
+  async #remove(pattern: RegExp): Promise<void> {
+    for (const name of await readdir(this.dir, { recursive: true })) {
+      if (pattern.test(basename(name))) await rm(this.path(name), { force: true, recursive: true });
+    }
+  }
+}
+
+/** `run.json` of a folder, or undefined where there is none. */
+export async function readRunInfo(dir: string): Promise<RunInfo | undefined> {
+  const path = join(dir, runFiles.run);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return undefined;
+    throw error;
+  }
+  const info = parseJson(path, bytes) as RunInfo;
+  if (typeof info?.task !== "string" || typeof info.settings !== "object") {
+    throw new UserError(`${path} is not the description of a run (no "task" or "settings" in it).`);
+  }
+  if (info.format !== 1) {
+    throw new UserError(
+      `${path} has format ${String(info.format)}; this version of Tensorlane reads format 1. ` +
+        "Use the version that wrote it, or train again.",
+    );
+  }
+  return info;
+}
+
+function parseJson(path: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`${path} is not readable as JSON (${reason}).`);
+  }
+}
+
+async function describe(dir: string): Promise<string> {
+  try {
+    return (await stat(dir)).isDirectory() ? `has no ${runFiles.run}` : "is a file";
+  } catch {
+    return "does not exist";
+  }
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UserError(`cannot make the run folder ${dir}: ${message}`);
+  }
+}
+
+/** Settings as they read back from JSON: without undefined entries, so that comparisons are exact. */
+const definedJson = (settings: TrainSettings): TrainSettings =>
+  JSON.parse(JSON.stringify(settings)) as TrainSettings;
+
+function refuseOther(dir: string, found: RunInfo, task: string, asked: TrainSettings): void {
+  if (found.task !== task) {
+    throw new UserError(
+      `${dir} holds a run of the task "${found.task}", not "${task}"; choose another --out.`,
+    );
+  }
+  // Epochs may grow: a run can be continued for longer. All else would change its meaning.
+  const flat = ({ epochs: _, extra, ...rest }: TrainSettings): Record<string, unknown> => ({
+    ...extra,
+    ...rest,
+  });
+  const before = flat(found.settings);
+  const now = flat(definedJson(asked));
+  const differing = [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .map((key) => [key, JSON.stringify(before[key]), JSON.stringify(now[key])])
+    .filter(([, was, is]) => was !== is)
+    .map(([key, was, is]) => `${key} was ${was ?? "not given"}, now ${is ?? "not given"}`);
+  if (differing.length === 0) return;
+  throw new UserError(
+    `cannot resume ${dir} with other settings: ${differing.join("; ")}. ` +
+      "Leave these options out to continue as before, or choose another --out.",
+  );
+}
