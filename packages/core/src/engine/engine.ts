@@ -36,6 +36,8 @@ export interface CompileOptions {
   readonly initializers?: Readonly<Record<string, Value>>;
   /** ONNX Runtime writes a profile (JSON) with this path prefix, where the engine can. */
   readonly profilePrefix?: string;
+  /** ONNX Runtime session configuration entries, such as `session.use_ort_model_bytes_directly`. */
+  readonly sessionConfig?: Readonly<Record<string, string>>;
 }
 
 /** Executes standard ONNX models. */

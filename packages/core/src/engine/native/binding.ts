@@ -1,0 +1,132 @@
+import type { Binding, Value } from "../engine.ts";
+import { EngineError } from "../errors.ts";
+import { copyData } from "../ports.ts";
+import type { Pointer } from "./library.ts";
+import { type Session, tensorOver } from "./session.ts";
+
+/**
+ * An OrtIoBinding and the memory it points into. Kept apart from `NativeBinding`, which the user holds,
+ * so that a registry can release it when that one is collected.
+ */
+export class BoundRun {
+  private readonly session: Session;
+  private readonly pointer: Pointer;
+  private readonly values: readonly (readonly [name: string, value: Value, bytes: number])[];
+  private readonly onRelease: (() => void) | undefined;
+  /** Outputs that are inputs of the graph, under the same name: [from, to]. */
+  private readonly passed: readonly (readonly [Value, Value])[];
+  private running = false;
+  private released = false;
+
+  constructor(
+    session: Session,
+    inputs: Readonly<Record<string, Value>>,
+    outputs: Readonly<Record<string, Value>>,
+    onRelease?: () => void,
+  ) {
+    const { library } = session.env;
+    this.session = session;
+    this.values = [...Object.entries(inputs), ...Object.entries(outputs)].map(
+      ([name, value]) => [name, value, value.data.byteLength] as const,
+    );
+    this.onRelease = onRelease;
+    // ONNX Runtime leaves the memory bound to such an output untouched.
+    this.passed = Object.entries(outputs).flatMap(([name, to]) =>
+      Object.hasOwn(inputs, name) ? [[inputs[name], to] as const] : [],
+    );
+    this.pointer = library.get("createIoBinding", session.label, session.pointer);
+    const attach = (call: "bindInput" | "bindOutput", values: Readonly<Record<string, Value>>) => {
+      for (const [name, value] of Object.entries(values)) {
+        const tensor = tensorOver(session.env, value, session.label);
+        try {
+          library.check(call, session.label, this.pointer, name, tensor);
+        } finally {
+          // The binding holds its own reference.
+          library.release("releaseValue", tensor);
+        }
+      }
+    };
+    try {
+      attach("bindInput", inputs);
+      attach("bindOutput", outputs);
+    } catch (error) {
+      library.release("releaseIoBinding", this.pointer);
+      throw error;
+    }
+    session.hold();
+  }
+
+  async start(): Promise<void> {
+    const { session, pointer } = this;
+    if (this.released) {
+      throw new EngineError(`${session.label}: run() after release(); bind the memory again.`);
+    }
+    if (this.running) {
+      throw new EngineError(
+        `${session.label}: run() while this binding is running already; await the first run, or ` +
+          "make a second binding over other memory.",
+      );
+    }
+    this.checkAttached();
+    this.running = true;
+    try {
+      await session.env.library.checkAsync(
+        "runWithBinding",
+        session.label,
+        this,
+        session.pointer,
+        null,
+        pointer,
+      );
+      for (const [from, to] of this.passed) copyData(from, to);
+    } finally {
+      this.running = false;
+      if (this.released) this.free();
+    }
+  }
+
+  /** Native code would write into freed memory if an array had been transferred since. */
+  private checkAttached(): void {
+    for (const [name, value, bytes] of this.values) {
+      if (value.data.byteLength === bytes) continue;
+      throw new EngineError(
+        `${this.session.label}: the memory bound to "${name}" is gone (${bytes} bytes then, ` +
+          `${value.data.byteLength} now): it was transferred, for example by postMessage. Copy instead.`,
+      );
+    }
+  }
+
+  /** Frees native memory now, or when the run in flight ends. */
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    if (!this.running) this.free();
+  }
+
+  private free(): void {
+    this.session.env.library.release("releaseIoBinding", this.pointer);
+    this.session.drop();
+    this.onRelease?.();
+  }
+}
+
+/** Releases the native side of a binding that nobody can reach any more. */
+const unreachable = new FinalizationRegistry<BoundRun>((run) => run.release());
+
+export class NativeBinding implements Binding {
+  private readonly bound: BoundRun;
+
+  constructor(bound: BoundRun) {
+    this.bound = bound;
+    unreachable.register(this, bound, this);
+  }
+
+  async run(): Promise<void> {
+    await this.bound.start();
+  }
+
+  release(): void {
+    unreachable.unregister(this);
+    this.bound.release();
+  }
+}

@@ -1,0 +1,68 @@
+import { availableParallelism } from "node:os";
+import { EngineError } from "../errors.ts";
+import type { Library, Pointer } from "./library.ts";
+
+export interface EnvironmentOptions {
+  /** Threads of the pool shared by all sessions, the calling one included. Default: all cores. */
+  readonly threads?: number;
+  /** Whether idle threads of the pool wait actively. */
+  readonly spinning?: boolean;
+}
+
+/**
+ * The process's one OrtEnv: global thread pools that all sessions share (a pool each would starve few
+ * cores). It is never released: sessions may outlive any owner, and the process's end takes it along.
+ */
+export class Environment {
+  readonly library: Library;
+  readonly threads: number;
+  readonly pointer: Pointer;
+  readonly memoryInfo: Pointer;
+  /** ONNX Runtime's own allocator, for the names that it hands out. */
+  readonly allocator: Pointer;
+  private bytes = 0;
+
+  constructor(library: Library, options: EnvironmentOptions = {}) {
+    const label = "ONNX Runtime environment";
+    this.library = library;
+    this.threads = options.threads ?? threadsWanted();
+    const threading = library.get("createThreadingOptions", label);
+    library.check("setGlobalIntraOpNumThreads", label, threading, this.threads);
+    library.check("setGlobalInterOpNumThreads", label, threading, 1);
+    library.check("setGlobalSpinControl", label, threading, options.spinning === false ? 0 : 1);
+    this.pointer = library.get(
+      "createEnvWithGlobalThreadPools",
+      label,
+      severityError,
+      "tensorlane",
+      threading,
+    );
+    library.release("releaseThreadingOptions", threading);
+    this.memoryInfo = library.get("createCpuMemoryInfo", label, deviceAllocator, defaultMemory);
+    this.allocator = library.get("getAllocatorWithDefaultOptions", label);
+  }
+
+  /** Books native bytes in (or, negative, out). */
+  held(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  /** Native bytes held by live sessions, as far as known. */
+  get memory(): number {
+    return this.bytes;
+  }
+}
+
+const severityError = 3;
+const deviceAllocator = 0;
+const defaultMemory = 0;
+
+/** `TENSORLANE_THREADS`, or all cores this process may use. */
+export function threadsWanted(variable = process.env.TENSORLANE_THREADS): number {
+  if (variable === undefined || variable === "") return availableParallelism();
+  const threads = Number(variable);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
+  throw new EngineError(
+    `TENSORLANE_THREADS is "${variable}": give a whole number from 1 to 1024, or unset it for all cores.`,
+  );
+}

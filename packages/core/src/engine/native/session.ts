@@ -1,0 +1,186 @@
+import type { CompileOptions, Port, Value } from "../engine.ts";
+import { EngineError } from "../errors.ts";
+import { byteSize, checkValue, dtypeOfElementType, onnxElementType } from "../ports.ts";
+import type { Environment } from "./environment.ts";
+import { addressOf, type Pointer, type StatusName, textAt } from "./library.ts";
+
+/**
+ * An OrtSession and everything that must live as long as it does. It is counted: the executable, every
+ * binding and every run in flight hold it once, and the last to let go frees it.
+ */
+export class Session {
+  readonly env: Environment;
+  readonly label: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** Native bytes that are known: the model, and the weights that ONNX Runtime may re-order. */
+  readonly bytes: number;
+  readonly pointer: Pointer;
+  /** Keeps external initialisers' memory: ONNX Runtime may read it in place. */
+  readonly weights: readonly Value[];
+  private readonly profiled: boolean;
+  private holders = 1;
+
+  constructor(
+    env: Environment,
+    pointer: Pointer,
+    label: string,
+    modelBytes: number,
+    options: CompileOptions,
+  ) {
+    this.env = env;
+    this.pointer = pointer;
+    this.label = label;
+    this.weights = Object.values(options.initializers ?? {});
+    this.bytes = modelBytes + this.weights.reduce((sum, value) => sum + byteSize(value), 0);
+    this.profiled = options.profilePrefix !== undefined;
+    try {
+      this.inputs = ports(env, pointer, "Input", label);
+      this.outputs = ports(env, pointer, "Output", label);
+    } catch (error) {
+      env.library.release("releaseSession", pointer);
+      throw error;
+    }
+    env.held(this.bytes);
+  }
+
+  hold(): void {
+    if (this.holders === 0) throw new EngineError(`${this.label}: it has been released`);
+    this.holders++;
+  }
+
+  drop(): void {
+    if (--this.holders > 0) return;
+    const { library } = this.env;
+    if (this.profiled) {
+      // Without this the profile's closing bracket is missing.
+      const name = library.get("sessionEndProfiling", this.label, this.pointer, this.env.allocator);
+      library.check("allocatorFree", this.label, this.env.allocator, name);
+    }
+    library.release("releaseSession", this.pointer);
+    this.env.held(-this.bytes);
+  }
+}
+
+/** Creates a session on a worker thread. */
+export async function createSession(
+  env: Environment,
+  model: Uint8Array,
+  options: CompileOptions,
+): Promise<Session> {
+  const { library } = env;
+  const label = options.label ?? "graph";
+  if (model.byteLength === 0) throw new EngineError(`${label}: the model is empty (0 bytes)`);
+  const settings = library.get("createSessionOptions", label);
+  const values: Pointer[] = [];
+  try {
+    library.check("disablePerSessionThreads", label, settings);
+    library.check("setSessionGraphOptimizationLevel", label, settings, 99);
+    library.check("setDeterministicCompute", label, settings, true);
+    for (const [key, value] of Object.entries(options.sessionConfig ?? {})) {
+      library.check("addSessionConfigEntry", label, settings, key, value);
+    }
+    if (options.profilePrefix !== undefined) {
+      library.check("enableProfiling", label, settings, options.profilePrefix);
+    }
+    const pinned = addInitializers(env, settings, options, label, values);
+    const out = new BigUint64Array(new ArrayBuffer(8));
+    await library.checkAsync(
+      "createSessionFromArray",
+      label,
+      [model, out, pinned, options.initializers],
+      env.pointer,
+      addressOf(model),
+      model.byteLength,
+      settings,
+      addressOf(out),
+    );
+    return new Session(env, out[0], label, model.byteLength, options);
+  } finally {
+    for (const value of values) library.release("releaseValue", value);
+    library.release("releaseSessionOptions", settings);
+  }
+}
+
+/** Makes an OrtValue over JavaScript memory; the caller releases it and keeps the memory alive. */
+export function tensorOver(env: Environment, value: Value, label: string): Pointer {
+  const dims = BigInt64Array.from(value.shape, BigInt);
+  return env.library.get(
+    "createTensorWithData",
+    label,
+    env.memoryInfo,
+    addressOf(value.data),
+    value.data.byteLength,
+    dims.length > 0 ? dims : null,
+    dims.length,
+    onnxElementType[value.dtype],
+  );
+}
+
+function addInitializers(
+  env: Environment,
+  settings: Pointer,
+  options: CompileOptions,
+  label: string,
+  values: Pointer[],
+): unknown[] {
+  const entries = Object.entries(options.initializers ?? {});
+  if (entries.length === 0) return [];
+  for (const [name, value] of entries) {
+    checkValue({ name, dtype: value.dtype, shape: value.shape }, value, "initializer", label);
+    values.push(tensorOver(env, value, `${label}, initializer "${name}"`));
+  }
+  const encoder = new TextEncoder();
+  const names = entries.map(([name]) => encoder.encode(`${name}\0`));
+  env.library.check(
+    "addExternalInitializers",
+    label,
+    settings,
+    BigUint64Array.from(names, addressOf),
+    BigUint64Array.from(values),
+    entries.length,
+  );
+  return names;
+}
+
+function ports(
+  env: Environment,
+  session: Pointer,
+  kind: "Input" | "Output",
+  label: string,
+): readonly Port[] {
+  const { library } = env;
+  const count = Number(library.get(`sessionGet${kind}Count`, label, session));
+  return Array.from({ length: count }, (_, index) => {
+    const text = library.get(`sessionGet${kind}Name`, label, session, index, env.allocator);
+    const name = textAt(text);
+    library.check("allocatorFree", label, env.allocator, text);
+    const info = library.get(`sessionGet${kind}TypeInfo` as StatusName, label, session, index);
+    try {
+      const tensor = library.get("castTypeInfoToTensorInfo", label, info);
+      if (!tensor) {
+        throw new EngineError(
+          `${label}: ${kind.toLowerCase()} "${name}" is not a tensor; the engines take only tensors.`,
+        );
+      }
+      const { type, shape } = typeAndShape(env, tensor, label);
+      return { name, dtype: dtypeOfElementType(type, name, label), shape };
+    } finally {
+      library.release("releaseTypeInfo", info);
+    }
+  });
+}
+
+/** Element type number and shape of an OrtTensorTypeAndShapeInfo; -1 for a symbolic dimension. */
+export function typeAndShape(
+  env: Environment,
+  info: Pointer,
+  label: string,
+): { type: number; shape: number[] } {
+  const type = new Int32Array(1);
+  env.library.check("getTensorElementType", label, info, type);
+  const rank = Number(env.library.get("getDimensionsCount", label, info));
+  const dims = new BigInt64Array(rank);
+  if (rank > 0) env.library.check("getDimensions", label, info, dims, rank);
+  return { type: type[0], shape: Array.from(dims, Number) };
+}
