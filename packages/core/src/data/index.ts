@@ -1,0 +1,25 @@
+export { concat, decoded, type Sample, subset } from "./combine.ts";
+export {
+  ArrayDataset,
+  allocateBatch,
+  type Batch,
+  type Dataset,
+  type Field,
+  WindowDataset,
+  type WindowOptions,
+} from "./dataset.ts";
+export {
+  DataLoader,
+  type DataLoaderOptions,
+  type EpochOptions,
+  type LoadedBatch,
+} from "./loader.ts";
+export { permutation, type RandomStream, randomStream } from "./random.ts";
+export { Scaler, type ScalerKind, type ScalerState } from "./scale.ts";
+export {
+  type ChronologicalSplit,
+  chronologicalSplit,
+  type RowRange,
+  type SplitOptions,
+  windowStarts,
+} from "./split.ts";
