@@ -1,4 +1,5 @@
 export { concat, decoded, type Sample, subset } from "./combine.ts";
+export { DataError, type DataErrorCode } from "./data-error.ts";
 export {
   ArrayDataset,
   allocateBatch,
@@ -15,6 +16,7 @@ export {
   type LoadedBatch,
 } from "./loader.ts";
 export { permutation, type RandomStream, randomStream } from "./random.ts";
+export { type DataEntry, type DataFile, dataEntries, dataEntry } from "./registry.ts";
 export { Scaler, type ScalerKind, type ScalerState } from "./scale.ts";
 export {
   type ChronologicalSplit,
