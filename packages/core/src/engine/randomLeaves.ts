@@ -1,0 +1,36 @@
+import type { Distribution, Tensor } from "../graph/tensor.ts";
+import type { LoweredInput } from "../onnx/lowering.ts";
+
+/** Which numbers a random leaf draws: the same key always gives the same numbers. */
+export interface RandomKey {
+  readonly seed: number;
+  readonly step: number;
+  readonly stream: number;
+}
+
+/**
+ * A stream for each random leaf, from its module's path and its place among the leaves of that module:
+ * independent of everything else in the graph.
+ */
+export function randomStreams(inputs: readonly LoweredInput[]): Map<Tensor, number> {
+  const counts = new Map<string, number>();
+  const streams = new Map<Tensor, number>();
+  for (const { tensor, leaf } of inputs) {
+    if (leaf.kind !== "random") continue;
+    const { path } = tensor.node;
+    const ordinal = counts.get(path) ?? 0;
+    counts.set(path, ordinal + 1);
+    streams.set(tensor, fnv1a(`${path}#${ordinal}`));
+  }
+  return streams;
+}
+
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
+}
+
+export function fillRandom(_target: Float32Array, _distribution: Distribution, _key: RandomKey): void {
+  throw new Error("waits for engine/random.ts");
+}

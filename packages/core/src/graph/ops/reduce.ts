@@ -1,0 +1,145 @@
+import { TensorlaneError } from "../../errors.ts";
+import { multiply, type Shape, type Size } from "../dim.ts";
+import type { DType } from "../dtype.ts";
+import { normalizeAxes, normalizeAxis, reduced } from "../shape.ts";
+import { apply, noGradient, type Op, type Tensor } from "../tensor.ts";
+import { cast, sizeAsFloat } from "./create.ts";
+import { add, div, equal, exp, log, mul, square, sub } from "./elementwise.ts";
+import { expand, reshape } from "./shape.ts";
+
+/** Axes to reduce over (all, where none are given) and whether they stay as size 1. */
+export interface ReduceOptions {
+  readonly dim?: number | readonly number[];
+  readonly keepdim?: boolean;
+}
+interface Reduction {
+  readonly axes: readonly number[];
+  readonly keepdim: boolean;
+}
+
+/** Shape with the reduced axes put back as size 1. */
+const kept = (shape: Shape, axes: readonly number[]): Shape => reduced(shape, axes, true);
+
+function reduction(
+  name: string,
+  type: string,
+  gradient: Op<Reduction>["gradient"],
+  axesAsInput = false,
+): Op<Reduction> {
+  return {
+    name,
+    infer: ([x], { axes, keepdim }) => {
+      if (x.dtype === "bool") {
+        throw new TensorlaneError(
+          `${name}: takes numbers, received bool; convert with .cast("int32")`,
+        );
+      }
+      return [{ dtype: x.dtype, shape: reduced(x.shape, axes, keepdim) }];
+    },
+    gradient,
+    lower: (onnx, [x], { axes, keepdim }) => {
+      // ONNX reads an empty axes list as "all of them".
+      if (axes.length === 0) return onnx.node("Identity", [x]);
+      return axesAsInput
+        ? onnx.node(type, [x, onnx.builder.ints(axes)], { keepdims: Number(keepdim) })
+        : onnx.node(type, [x], { axes, keepdims: Number(keepdim) });
+    },
+  };
+}
+
+function run(op: Op<Reduction>, x: Tensor, { dim, keepdim = false }: ReduceOptions): Tensor {
+  return apply(op, [x], { axes: normalizeAxes(op.name, dim, x.rank), keepdim })[0];
+}
+
+export const sumOp = reduction(
+  "sum",
+  "ReduceSum",
+  ({ grad, inputs: [x], attrs: { axes } }) => [expand(reshape(grad, kept(x.shape, axes)), x.shape)],
+  true,
+);
+/** Sum over axes. */
+export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor => run(sumOp, x, options);
+
+const count = (x: Tensor, axes: readonly number[]): Size =>
+  axes.reduce<Size>((product, axis) => multiply(product, x.shape[axis]), 1);
+
+export const meanOp = reduction("mean", "ReduceMean", ({ grad, inputs: [x], attrs: { axes } }) => [
+  expand(reshape(div(grad, sizeAsFloat(count(x, axes))), kept(x.shape, axes)), x.shape),
+]);
+/** Mean over axes. */
+export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor => run(meanOp, x, options);
+
+/** The gradient of an extremum is shared evenly among equal elements, as PyTorch's amax does. */
+const extremum = (name: string, type: string): Op<Reduction> =>
+  reduction(name, type, ({ grad, inputs: [x], outputs: [y], attrs: { axes } }) => {
+    const shape = kept(x.shape, axes);
+    const hits = cast(equal(x, reshape(y, shape)), "float32");
+    return [mul(hits, div(reshape(grad, shape), sum(hits, { dim: axes, keepdim: true })))];
+  });
+export const amaxOp = extremum("amax", "ReduceMax");
+export const aminOp = extremum("amin", "ReduceMin");
+/** Largest value over axes. */
+export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => run(amaxOp, x, options);
+/** Smallest value over axes. */
+export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => run(aminOp, x, options);
+
+const arg = (
+  name: string,
+  type: string,
+): Op<{ readonly axis: number; readonly keepdim: boolean }> => ({
+  name,
+  infer: ([x], { axis, keepdim }) => [
+    { dtype: "int64" as DType, shape: reduced(x.shape, [axis], keepdim) },
+  ],
+  gradient: noGradient,
+  lower: (onnx, [x], { axis, keepdim }) =>
+    onnx.node(type, [x], { axis, keepdims: Number(keepdim) }),
+});
+export const argmaxOp = arg("argmax", "ArgMax");
+export const argminOp = arg("argmin", "ArgMin");
+interface ArgOptions {
+  readonly dim: number;
+  readonly keepdim?: boolean;
+}
+/** Index (int64) of the largest value along an axis, the first of equals. */
+export const argmax = (x: Tensor, { dim, keepdim = false }: ArgOptions): Tensor =>
+  apply(argmaxOp, [x], { axis: normalizeAxis("argmax", dim, x.rank), keepdim })[0];
+/** Index (int64) of the smallest value along an axis, the first of equals. */
+export const argmin = (x: Tensor, { dim, keepdim = false }: ArgOptions): Tensor =>
+  apply(argminOp, [x], { axis: normalizeAxis("argmin", dim, x.rank), keepdim })[0];
+
+export const cumsumOp: Op<{ readonly axis: number; readonly reverse: boolean }> = {
+  name: "cumsum",
+  infer: ([x]) => [x],
+  gradient: ({ grad, attrs: { axis, reverse } }) => [
+    apply(cumsumOp, [grad], { axis, reverse: !reverse })[0],
+  ],
+  lower: (onnx, [x], { axis, reverse }) => {
+    const at = onnx.builder.constant("int64", [], BigInt64Array.of(BigInt(axis)));
+    return onnx.node("CumSum", [x, at], { reverse: Number(reverse) });
+  },
+};
+/** Running sum along an axis. */
+export const cumsum = (x: Tensor, dim: number): Tensor =>
+  apply(cumsumOp, [x], { axis: normalizeAxis("cumsum", dim, x.rank), reverse: false })[0];
+
+/** Variance over axes; `unbiased` divides by n - 1 (PyTorch's default). */
+export function variance(
+  x: Tensor,
+  { dim, keepdim = false, unbiased = true }: ReduceOptions & { readonly unbiased?: boolean } = {},
+): Tensor {
+  const axes = normalizeAxes("variance", dim, x.rank);
+  const centred = sub(x, mean(x, { dim: axes, keepdim: true }));
+  const total = sum(square(centred), { dim: axes, keepdim });
+  const n = sizeAsFloat(count(x, axes));
+  return div(total, unbiased ? sub(n, 1) : n);
+}
+
+/** log of the sum of exponentials over axes, safe for large values. */
+export function logSumExp(x: Tensor, { dim, keepdim = false }: ReduceOptions = {}): Tensor {
+  const axes = normalizeAxes("logSumExp", dim, x.rank);
+  const top = amax(x, { dim: axes, keepdim: true });
+  const total = log(sum(exp(sub(x, top)), { dim: axes, keepdim: true }));
+  const result = add(total, top);
+  return keepdim ? result : reshape(result, reduced(x.shape, axes, false));
+}

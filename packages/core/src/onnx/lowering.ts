@@ -1,0 +1,194 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { TensorlaneError } from "../errors.ts";
+import { type Dim, isStatic, type Shape, type Size } from "../graph/dim.ts";
+import { planRewrites } from "../graph/rewrite.ts";
+import { type Leaf, leafOf, type Node, type Tensor } from "../graph/tensor.ts";
+import { identity, type Resolve, topological } from "../graph/walk.ts";
+import { type Attribute, GraphBuilder, valueInfo } from "./builder.ts";
+import { type GraphProto, type ModelProto, ModelProtoSchema } from "./onnx_pb.ts";
+
+/** Opset 17 and IR 8: what Debian's checker accepts and every runtime reads. */
+export const OPSET = 17;
+const IR_VERSION = 8;
+
+/** A leaf of the graph and the name of the ONNX input that stands for it. */
+export interface LoweredInput {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly leaf: Leaf;
+}
+
+export interface LoweredGraph {
+  readonly model: ModelProto;
+  readonly inputs: readonly LoweredInput[];
+  /** Names of the outputs, in the order asked for. */
+  readonly outputs: readonly string[];
+}
+
+export interface LowerOptions {
+  readonly name?: string;
+  /** Names for leaves; others are numbered. */
+  readonly inputNames?: ReadonlyMap<Tensor, string>;
+  readonly outputNames?: readonly string[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What an operator's lowering rule writes to: emits nodes into the graph that is being built. */
+export class Lowering {
+  readonly builder: GraphBuilder;
+  readonly inputs: LoweredInput[] = [];
+  private readonly names = new Map<Tensor, string>();
+  /** Where a symbolic dimension can be read off: an input and its axis. */
+  private readonly dims = new Map<string, { readonly input: string; readonly axis: number }>();
+  private readonly parent: Lowering | undefined;
+  private readonly wanted: ReadonlyMap<Tensor, string>;
+  private hint = "";
+
+  constructor(wanted: ReadonlyMap<Tensor, string>, parent?: Lowering) {
+    this.wanted = wanted;
+    this.parent = parent;
+    this.builder = new GraphBuilder(parent?.builder);
+  }
+
+  /** Emits one ONNX node; returns the names of its outputs. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    outputs = 1,
+  ): readonly string[] {
+    return this.builder.node(opType, inputs, attributes, outputs, { hint: this.hint });
+  }
+
+  /** The name under which a tensor that is already lowered is known. */
+  nameOf(tensor: Tensor): string {
+    const name = this.names.get(tensor) ?? this.parent?.nameOf(tensor);
+    if (name === undefined) throw new Error(`${tensor} is used before it is lowered`);
+    return name;
+  }
+
+  private has(tensor: Tensor): boolean {
+    return this.names.has(tensor) || (this.parent?.has(tensor) ?? false);
+  }
+
+  /** Declares the ONNX input for a leaf. Leaves belong to the outermost graph. */
+  input(tensor: Tensor): string {
+    if (this.parent) return this.parent.input(tensor);
+    const leaf = leafOf(tensor) as Leaf;
+    const fallback = leaf.kind === "placeholder" ? leaf.name : leaf.kind;
+    const name = this.builder.unique(this.wanted.get(tensor) ?? fallback);
+    this.builder.inputs.push(valueInfo(name, tensor.dtype, tensor.shape));
+    this.bindDims(name, tensor.shape);
+    this.inputs.push({ name, tensor, leaf });
+    this.names.set(tensor, name);
+    return name;
+  }
+
+  private bindDims(input: string, shape: Shape): void {
+    for (const [axis, size] of shape.entries()) {
+      const symbol = typeof size === "number" ? undefined : size.symbol;
+      if (symbol && !this.dims.has(symbol)) this.dims.set(symbol, { input, axis });
+    }
+  }
+
+  /** A 1-D int64 tensor with the sizes of a shape, symbolic ones computed when the graph runs. */
+  shape(shape: Shape): string {
+    if (isStatic(shape)) return this.builder.ints(shape);
+    return this.node(
+      "Concat",
+      shape.map((size) => this.size(size)),
+      { axis: 0 },
+    )[0];
+  }
+
+  /** A 1-D int64 tensor with one element: the size. */
+  size(size: Size): string {
+    if (typeof size === "number") return this.builder.ints([size]);
+    const terms = size.terms.map(({ coefficient, atoms }) => {
+      const factors = atoms.map((atom) =>
+        "name" in atom
+          ? this.dimension(atom.name, size)
+          : this.node("Div", [this.size(atom.over), this.builder.ints([atom.by])])[0],
+      );
+      if (coefficient !== 1 || factors.length === 0) factors.push(this.builder.ints([coefficient]));
+      return factors.reduce((a, b) => this.node("Mul", [a, b])[0]);
+    });
+    return terms.reduce((a, b) => this.node("Add", [a, b])[0]);
+  }
+
+  private dimension(name: string, size: Dim): string {
+    const at = this.dims.get(name);
+    if (at) return this.node("Shape", [at.input], { start: at.axis, end: at.axis + 1 })[0];
+    if (this.parent) return this.parent.dimension(name, size);
+    throw new TensorlaneError(
+      `symbolic size ${size} uses "${name}", which is an axis of no input of this graph`,
+    );
+  }
+
+  /** Lowers everything that `outputs` need and is not known yet. */
+  lower(outputs: readonly Tensor[], resolve: Resolve = identity): readonly string[] {
+    const known = { has: (tensor: Tensor) => this.has(tensor) } as ReadonlySet<Tensor>;
+    for (const node of topological(outputs, known, resolve)) this.lowerNode(node, resolve);
+    return outputs.map((output) => this.nameOf(resolve(output)));
+  }
+
+  private lowerNode(node: Node, resolve: Resolve): void {
+    const inputs = node.inputs.map((input) => this.nameOf(resolve(input)));
+    const before = this.hint;
+    this.hint = node.path ? `${node.path}/${node.op.name}` : node.op.name;
+    const names = node.op.lower(this, inputs, node.attrs, node);
+    this.hint = before;
+    for (const [i, tensor] of node.outputs.entries()) this.names.set(tensor, names[i]);
+  }
+
+  /**
+   * A subgraph whose inputs stand for `inputs` and whose outputs are `outputs`; everything else that it
+   * uses is read from this graph.
+   */
+  subgraph(name: string, inputs: readonly Tensor[], outputs: readonly Tensor[]): GraphProto {
+    const inner = new Lowering(this.wanted, this);
+    for (const [i, tensor] of inputs.entries()) {
+      const input = inner.builder.unique(`${name}_in_${i}`);
+      inner.builder.inputs.push(valueInfo(input, tensor.dtype, tensor.shape));
+      inner.bindDims(input, tensor.shape);
+      inner.names.set(tensor, input);
+    }
+    const resolve = planRewrites(outputs, new Set(inputs));
+    const names = inner.lower(outputs, resolve);
+    for (const [i, from] of names.entries()) {
+      // A body's output must be its own value: not an input, an outer value or another output.
+      const [to] = inner.builder.node("Identity", [from], {}, [
+        inner.builder.unique(`${name}_out_${i}`),
+      ]);
+      inner.builder.outputs.push(valueInfo(to, outputs[i].dtype, outputs[i].shape));
+    }
+    return inner.builder.finish(name);
+  }
+}
+
+/** Turns the part of the graph that `outputs` depend on into one standard ONNX model. */
+export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {}): LoweredGraph {
+  const lowering = new Lowering(options.inputNames ?? new Map());
+  const { builder } = lowering;
+  // Reserve the names that callers rely on before anything else takes them.
+  const names = outputs.map((_, i) => options.outputNames?.[i] ?? `output_${i}`);
+  const reserved = names.map((name) => builder.unique(name));
+  for (const tensor of options.inputNames?.keys() ?? []) lowering.input(tensor);
+  const lowered = lowering.lower(outputs, planRewrites(outputs));
+  for (const [i, from] of lowered.entries()) {
+    const type = outputs[i];
+    builder.node("Identity", [from], {}, [reserved[i]]);
+    builder.outputs.push(valueInfo(reserved[i], type.dtype, type.shape));
+  }
+  const model = create(ModelProtoSchema, {
+    irVersion: BigInt(IR_VERSION),
+    producerName: "tensorlane",
+    opsetImport: [{ domain: "", version: BigInt(OPSET) }],
+    graph: builder.finish(options.name ?? "tensorlane"),
+    metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
+  });
+  return { model, inputs: lowering.inputs, outputs: reserved };
+}
+
+/** The bytes of a model, as an `.onnx` file holds them. */
+export const encodeModel = (model: ModelProto): Uint8Array => toBinary(ModelProtoSchema, model);
