@@ -32,7 +32,11 @@ export interface EngineInfo {
 export interface CompileOptions {
   /** Names the graph in errors and profiles. */
   readonly label?: string;
-  /** Weights that enter as initialisers from this memory, not through the protobuf (inference sessions). */
+  /**
+   * Weights that enter as initialisers from this memory, not through the protobuf (inference sessions).
+   * The model declares each as an initialiser with `data_location: EXTERNAL` and one `external_data`
+   * entry, `location` = its name; the memory must not change as long as the executable lives.
+   */
   readonly initializers?: Readonly<Record<string, Value>>;
   /** ONNX Runtime writes a profile (JSON) with this path prefix, where the engine can. */
   readonly profilePrefix?: string;
@@ -64,6 +68,9 @@ export interface Executable {
     readonly inputs: Readonly<Record<string, Value>>;
     readonly outputs: Readonly<Record<string, Value>>;
   }): Binding;
+  /** Bytes of native memory that this executable is known to hold; 0 after `release()`. */
+  memory(): number;
+  /** Frees it and its bindings now, or when the run in flight ends; using it afterwards is an error. */
   release(): void;
 }
 

@@ -4,3 +4,14 @@ import { TensorlaneError } from "../errors.ts";
 export class EngineError extends TensorlaneError {
   override readonly name = "EngineError";
 }
+
+export function releasedBinding(label: string): string {
+  return `${label}: run() on a released binding; bind the memory again.`;
+}
+
+export function busyBinding(label: string): string {
+  return (
+    `${label}: run() while this binding is running already; await the first run, or make a second ` +
+    "binding over other memory."
+  );
+}

@@ -27,10 +27,15 @@ export function randomStreams(inputs: readonly LoweredInput[]): Map<Tensor, numb
 
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  for (const byte of new TextEncoder().encode(text))
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
 }
 
-export function fillRandom(_target: Float32Array, _distribution: Distribution, _key: RandomKey): void {
+export function fillRandom(
+  _target: Float32Array,
+  _distribution: Distribution,
+  _key: RandomKey,
+): void {
   throw new Error("waits for engine/random.ts");
 }

@@ -1,5 +1,5 @@
 import type { Binding, Value } from "../engine.ts";
-import { EngineError } from "../errors.ts";
+import { busyBinding, EngineError, releasedBinding } from "../errors.ts";
 import { copyData } from "../ports.ts";
 import type { Pointer } from "./library.ts";
 import { type Session, tensorOver } from "./session.ts";
@@ -59,13 +59,10 @@ export class BoundRun {
   async start(): Promise<void> {
     const { session, pointer } = this;
     if (this.released) {
-      throw new EngineError(`${session.label}: run() after release(); bind the memory again.`);
+      throw new EngineError(releasedBinding(session.label));
     }
     if (this.running) {
-      throw new EngineError(
-        `${session.label}: run() while this binding is running already; await the first run, or ` +
-          "make a second binding over other memory.",
-      );
+      throw new EngineError(busyBinding(session.label));
     }
     this.checkAttached();
     this.running = true;
@@ -90,8 +87,8 @@ export class BoundRun {
     for (const [name, value, bytes] of this.values) {
       if (value.data.byteLength === bytes) continue;
       throw new EngineError(
-        `${this.session.label}: the memory bound to "${name}" is gone (${bytes} bytes then, ` +
-          `${value.data.byteLength} now): it was transferred, for example by postMessage. Copy instead.`,
+        `$this.session.label: the memory bound to "${name}" is gone ($bytesbytes then, ` +
+          `$value.data.byteLengthnow): it was transferred, for example by postMessage. Copy instead.`,
       );
     }
   }

@@ -1,5 +1,4 @@
-import { availableParallelism } from "node:os";
-import { EngineError } from "../errors.ts";
+import { threadsWanted } from "../threads.node.ts";
 import type { Library, Pointer } from "./library.ts";
 
 export interface EnvironmentOptions {
@@ -56,13 +55,3 @@ export class Environment {
 const severityError = 3;
 const deviceAllocator = 0;
 const defaultMemory = 0;
-
-/** `TENSORLANE_THREADS`, or all cores this process may use. */
-export function threadsWanted(variable = process.env.TENSORLANE_THREADS): number {
-  if (variable === undefined || variable === "") return availableParallelism();
-  const threads = Number(variable);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
-  throw new EngineError(
-    `TENSORLANE_THREADS is "${variable}": give a whole number from 1 to 1024, or unset it for all cores.`,
-  );
-}

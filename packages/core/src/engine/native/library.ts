@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import koffi from "koffi";
 import { EngineError } from "../errors.ts";
+import { pinnedVersion } from "../version.ts";
 
-/** The release whose function table `table` describes; package.json pins the same one. */
-export const pinnedVersion = "1.30.0";
+/** The C API that came with the pinned release. */
 const apiVersion = 30;
 
 /** A pointer into native memory; 0 and null are both "nothing". */

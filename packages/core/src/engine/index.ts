@@ -1,0 +1,14 @@
+export { ExecutableCache } from "./cache.ts";
+export type {
+  Binding,
+  CompileOptions,
+  Engine,
+  EngineInfo,
+  Executable,
+  Port,
+  Value,
+} from "./engine.ts";
+export { EngineError } from "./errors.ts";
+export { fillRandom, type RandomFill, type RandomKey } from "./random.ts";
+export { pinnedVersion } from "./version.ts";
+export { createWebEngine, type WebOptions } from "./web/engine.ts";
