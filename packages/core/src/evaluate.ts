@@ -1,6 +1,8 @@
 import { defaultEngine } from "#engine";
-import type { Engine, Executable, Value } from "./engine/engine.ts";
-import { fillRandom, randomStreams } from "./engine/randomLeaves.ts";
+import { ExecutableCache } from "./engine/cache.ts";
+import type { Engine, Value } from "./engine/engine.ts";
+import { fillRandom } from "./engine/random.ts";
+import { randomStreams } from "./engine/randomLeaves.ts";
 import { TensorlaneError } from "./errors.ts";
 import { isStatic } from "./graph/dim.ts";
 import { allocate, type DType, type TensorData } from "./graph/dtype.ts";
@@ -21,7 +23,9 @@ export interface EvaluateOptions {
   readonly engine?: Engine;
 }
 
-const caches = new WeakMap<Engine, Map<string, Promise<Executable>>>();
+/** Native memory that compiled graphs may hold between calls. */
+const CACHE_BYTES = 2 ** 30;
+const caches = new WeakMap<Engine, ExecutableCache>();
 
 /**
  * Computes tensors. Compiles once per structure of the graph: the same network with other data or
@@ -43,18 +47,22 @@ export async function evaluate(
   if (tensors.length === 0) return [];
   const engine = options.engine ?? (await defaultEngine());
   const { model, inputs, outputs } = lowerGraph(tensors);
-  const executable = await compileOnce(engine, encodeModel(model));
+  const bytes = encodeModel(model);
   const seed = options.seed ?? 0;
   const streams = randomStreams(inputs);
   const feeds = Object.fromEntries(
-    inputs.map((input) => [input.name, valueOf(input, seed, streams.get(input.tensor))]),
+    inputs.map((input) => [input.name, valueFor(input, seed, streams.get(input.tensor))]),
   );
-  const results = await executable.run(feeds);
+  const results = await cacheOf(engine).use(
+    await digest(bytes),
+    () => engine.compile(bytes, { label: "evaluate" }),
+    (executable) => executable.run(feeds),
+  );
   return outputs.map((name) => results[name]);
 }
 
 /** The value to feed for a leaf. */
-function valueOf({ name, tensor, leaf }: LoweredInput, seed: number, stream?: number): Value {
+function valueFor({ name, tensor, leaf }: LoweredInput, seed: number, stream?: number): Value {
   const { dtype, shape } = tensor;
   if (leaf.kind === "placeholder" || !isStatic(shape)) {
     throw new TensorlaneError(
@@ -69,12 +77,14 @@ function valueOf({ name, tensor, leaf }: LoweredInput, seed: number, stream?: nu
   return { dtype, shape, data };
 }
 
-async function compileOnce(engine: Engine, model: Uint8Array): Promise<Executable> {
-  const digest = await crypto.subtle.digest("SHA-256", model as BufferSource);
-  const key = String.fromCharCode(...new Uint8Array(digest));
-  let cache = caches.get(engine);
-  if (!cache) caches.set(engine, (cache = new Map()));
-  const known = cache.get(key) ?? engine.compile(model, { label: "evaluate" });
-  cache.set(key, known);
-  return known;
+function cacheOf(engine: Engine): ExecutableCache {
+  const cache = caches.get(engine) ?? new ExecutableCache(CACHE_BYTES);
+  caches.set(engine, cache);
+  return cache;
+}
+
+/** Equal graphs have equal bytes: weights and data are inputs, not part of them. */
+async function digest(model: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", model as Uint8Array<ArrayBuffer>);
+  return String.fromCharCode(...new Uint8Array(hash));
 }

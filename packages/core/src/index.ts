@@ -8,3 +8,4 @@ export type { DType, TensorData } from "./graph/dtype.ts";
 export * as ops from "./graph/ops/index.ts";
 export { scan } from "./graph/ops/scan.ts";
 export { Parameter, placeholder, random, Tensor, tensor } from "./graph/tensor.ts";
+export * as nn from "./nn/index.ts";

@@ -1,12 +1,5 @@
-import type { Distribution, Tensor } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import type { LoweredInput } from "../onnx/lowering.ts";
-
-/** Which numbers a random leaf draws: the same key always gives the same numbers. */
-export interface RandomKey {
-  readonly seed: number;
-  readonly step: number;
-  readonly stream: number;
-}
 
 /**
  * A stream for each random leaf, from its module's path and its place among the leaves of that module:
@@ -30,12 +23,4 @@ function fnv1a(text: string): number {
   for (const byte of new TextEncoder().encode(text))
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
-}
-
-export function fillRandom(
-  _target: Float32Array,
-  _distribution: Distribution,
-  _key: RandomKey,
-): void {
-  throw new Error("waits for engine/random.ts");
 }

@@ -17,7 +17,14 @@ import {
 } from "./onnx_pb.ts";
 
 /** Attribute values by JavaScript type: integers and floats are told apart by `f32(...)`. */
-export type Attribute = number | string | readonly number[] | Float | Floats | GraphProto;
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | readonly string[]
+  | Float
+  | Floats
+  | GraphProto;
 class Float {
   readonly value: number;
   constructor(value: number) {
@@ -152,6 +159,10 @@ function attribute(name: string, value: Attribute): AttributeProto {
   }
   if (value instanceof Float) return base(AttributeType.FLOAT, { f: value.value });
   if (value instanceof Floats) return base(AttributeType.FLOATS, { floats: [...value.values] });
+  if (Array.isArray(value) && typeof value[0] === "string") {
+    const encoder = new TextEncoder();
+    return base(AttributeType.STRINGS, { strings: value.map((text) => encoder.encode(text)) });
+  }
   if (Array.isArray(value)) return base(AttributeType.INTS, { ints: value.map(BigInt) });
   return base(AttributeType.GRAPH, { g: value as GraphProto });
 }

@@ -1,0 +1,12 @@
+export * from "./layers.ts";
+export {
+  Buffer,
+  type LoadReport,
+  Module,
+  type StateDict,
+  trace,
+  updateBuffer,
+} from "./module.ts";
+export { manualSeed, randomParameter } from "./parameter.ts";
+export * from "./recurrent/cells.ts";
+export * from "./recurrent/layers.ts";

@@ -1,0 +1,202 @@
+import { TensorlaneError } from "../errors.ts";
+import { allocate } from "../graph/dtype.ts";
+import * as ops from "../graph/ops/index.ts";
+import { Parameter, random, type Tensor } from "../graph/tensor.ts";
+import { Module } from "./module.ts";
+import { randomParameter, uniformParameter } from "./parameter.ts";
+
+/** A module from one tensor to one tensor. */
+export type Layer = Module & { forward(x: Tensor): Tensor };
+
+/** Modules applied one after another; state-dict names are `0.weight`, `1.weight`, ... */
+export class Sequential extends Module {
+  readonly layers: readonly Layer[];
+
+  constructor(...layers: readonly Layer[]) {
+    super();
+    this.layers = layers;
+  }
+
+  override *namedChildren(): Generator<[string, Module]> {
+    for (const [i, layer] of this.layers.entries()) yield [String(i), layer];
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layers.reduce((value, layer) => layer.forward(value), x);
+  }
+}
+
+export interface LinearOptions {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias?: boolean;
+}
+
+/** x · weightᵀ + bias. (…, inFeatures) -> (…, outFeatures) */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+
+  constructor({ inFeatures, outFeatures, bias = true }: LinearOptions) {
+    super();
+    const bound = 1 / Math.sqrt(inFeatures);
+    this.weight = uniformParameter([outFeatures, inFeatures], bound);
+    if (bias) this.bias = uniformParameter([outFeatures], bound);
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.linear(x, this.weight, this.bias);
+  }
+}
+
+export interface EmbeddingOptions {
+  readonly numEmbeddings: number;
+  readonly embeddingDim: number;
+  /** This row starts as zeros and gets no gradient. */
+  readonly paddingIdx?: number;
+}
+
+/** A vector for each token. Indices (…) int32 or int64 -> (…, embeddingDim) */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  private readonly paddingIdx: number | undefined;
+
+  constructor({ numEmbeddings, embeddingDim, paddingIdx }: EmbeddingOptions) {
+    super();
+    this.weight = randomParameter([numEmbeddings, embeddingDim], {
+      kind: "normal",
+      mean: 0,
+      std: 1,
+    });
+    this.paddingIdx = paddingIdx;
+    if (paddingIdx !== undefined) {
+      const row = paddingIdx < 0 ? paddingIdx + numEmbeddings : paddingIdx;
+      this.weight.data.fill(0 as never, row * embeddingDim, (row + 1) * embeddingDim);
+    }
+  }
+
+  forward(tokens: Tensor): Tensor {
+    return embedding(tokens, this.weight, { paddingIdx: this.paddingIdx });
+  }
+}
+
+/** Rows of weight (V, E) at the tokens (…) -> (…, E); the row paddingIdx gets no gradient. */
+export function embedding(
+  tokens: Tensor,
+  weight: Tensor,
+  { paddingIdx }: { readonly paddingIdx?: number } = {},
+): Tensor {
+  const rows = ops.take(weight, tokens, 0);
+  if (paddingIdx === undefined) return rows;
+  const size = weight.shape[0];
+  const row = paddingIdx < 0 && typeof size === "number" ? paddingIdx + size : paddingIdx;
+  const isPadding = ops.unsqueeze(ops.equal(tokens, row), -1);
+  return ops.where(isPadding, ops.detach(rows), rows);
+}
+
+/** Sets elements to zero with probability p while training, and scales the rest by 1 / (1 - p). */
+export class Dropout extends Module {
+  readonly p: number;
+
+  constructor({ p = 0.5 }: { readonly p?: number } = {}) {
+    super();
+    this.p = checkProbability(p);
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.training ? dropout(x, this.p) : x;
+  }
+}
+
+const checkProbability = (p: number): number => {
+  if (!(p >= 0 && p <= 1)) {
+    throw new TensorlaneError(`dropout: p must be between 0 and 1, received ${p}`);
+  }
+  return p;
+};
+
+/** Inverted dropout (Srivastava et al. 2014), with a mask drawn anew at every step. */
+export function dropout(x: Tensor, p: number): Tensor {
+  checkProbability(p);
+  if (p === 0) return x;
+  if (p === 1) return ops.mul(x, 0);
+  return ops.mul(ops.mul(x, random(x.shape, { kind: "bernoulli", p: 1 - p })), 1 / (1 - p));
+}
+
+export interface LayerNormOptions {
+  /** Shape of the last axes, over which is normalised. */
+  readonly normalizedShape: number | readonly number[];
+  readonly eps?: number;
+}
+
+/** (x - mean) / sqrt(variance + eps) · weight + bias over the last axes (Ba et al. 2016). */
+export class LayerNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  private readonly eps: number;
+
+  constructor({ normalizedShape, eps = 1e-5 }: LayerNormOptions) {
+    super();
+    const shape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
+    const size = shape.reduce((a, b) => a * b, 1);
+    this.weight = new Parameter(allocate("float32", size).fill(1), shape);
+    this.bias = new Parameter(allocate("float32", size), shape);
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.layerNorm(x, this.weight, this.bias, this.eps);
+  }
+}
+
+/** Joins axes startDim to endDim; by default all but the batch. */
+export class Flatten extends Module {
+  private readonly startDim: number;
+  private readonly endDim: number;
+
+  constructor({ startDim = 1, endDim = -1 } = {}) {
+    super();
+    this.startDim = startDim;
+    this.endDim = endDim;
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.flatten(x, this.startDim, this.endDim);
+  }
+}
+
+/** A function as a module, for use in Sequential. */
+function activation<Options extends object>(
+  apply: (x: Tensor, options: Options) => Tensor,
+): new (
+  options?: Options,
+) => Layer {
+  return class extends Module {
+    private readonly options: Options;
+
+    constructor(options: Options = {} as Options) {
+      super();
+      this.options = options;
+    }
+
+    forward(x: Tensor): Tensor {
+      return apply(x, this.options);
+    }
+  };
+}
+
+export const ReLU = activation(ops.relu);
+export const Sigmoid = activation(ops.sigmoid);
+export const Tanh = activation(ops.tanh);
+export const Softplus = activation<{ readonly beta?: number; readonly threshold?: number }>(
+  ops.softplus,
+);
+export const LeakyReLU = activation<{ readonly negativeSlope?: number }>((x, o) =>
+  ops.leakyRelu(x, o.negativeSlope),
+);
+export const ELU = activation<{ readonly alpha?: number }>((x, o) => ops.elu(x, o.alpha));
+export const GELU = activation<{ readonly approximate?: "none" | "tanh" }>((x, o) =>
+  ops.gelu(x, o.approximate),
+);
+export const Softmax = activation<{ readonly dim?: number }>((x, o) => ops.softmax(x, o.dim));
+export const LogSoftmax = activation<{ readonly dim?: number }>((x, o) => ops.logSoftmax(x, o.dim));

@@ -1,0 +1,173 @@
+import { vjp } from "../../autodiff/gradients.ts";
+import { TensorlaneError } from "../../errors.ts";
+import { equal, format } from "../../graph/dim.ts";
+import * as ops from "../../graph/ops/index.ts";
+import { expansionOf } from "../../graph/rewrite.ts";
+import { apply, type Node, type Op, type Tensor } from "../../graph/tensor.ts";
+import type { Lowering } from "../../onnx/lowering.ts";
+import { gatesOf, type Kind, projectInput, statesOf, step } from "./steps.ts";
+
+interface Attrs {
+  readonly kind: Kind;
+  readonly reverse: boolean;
+  readonly bias: boolean;
+  readonly masked: boolean;
+  readonly hiddenSize: number;
+}
+
+/** One layer in one direction. */
+export interface LayerInputs {
+  /** (T, N, inputSize) */
+  readonly x: Tensor;
+  readonly weightIh: Tensor;
+  readonly weightHh: Tensor;
+  readonly biasIh?: Tensor;
+  readonly biasHh?: Tensor;
+  /** Projection of the hidden state, LSTM only; never fused. */
+  readonly weightHr?: Tensor;
+  /** (N, hiddenSize) each, in the order of `statesOf`. */
+  readonly states: readonly Tensor[];
+  /** Number of valid steps of each sequence (N), int32. */
+  readonly lengths?: Tensor;
+}
+
+/**
+ * A recurrent layer over time in one direction. Inference and export use ONNX's fused LSTM, GRU and RNN;
+ * once a gradient was taken, the same layer runs as a scan, whose intermediates the gradient reads.
+ * Outputs: y (T, N, hidden), then the final states.
+ */
+export const recurrentOp: Op<Attrs> = {
+  name: "recurrent",
+  infer: ([x, weightIh, weightHh], { kind, hiddenSize }) => {
+    const rows = gatesOf[kind] * hiddenSize;
+    const [steps, batch, features] = x.shape;
+    const fits =
+      x.shape.length === 3 &&
+      equal(weightIh.shape[0], rows) &&
+      equal(weightHh.shape[0], rows) &&
+      equal(weightIh.shape[1], features);
+    if (!fits) {
+      throw new TensorlaneError(
+        `${kind}: input ${format(x.shape)} does not fit weights ${format(weightIh.shape)} and ` +
+          `${format(weightHh.shape)}; expected (time, batch, ${weightIh.shape[1]})`,
+      );
+    }
+    const state = { dtype: "float32" as const, shape: [batch, hiddenSize] };
+    const y = { dtype: "float32" as const, shape: [steps, batch, hiddenSize] };
+    return [y, ...statesOf(kind).map(() => state)];
+  },
+  gradient: ({ outputs, inputs, grads }) => {
+    const { node } = outputs[0];
+    return vjp(expand(node), grads, inputs, { stop: new Set(inputs) }).map((g) => g ?? null);
+  },
+  lower: lowerFused,
+};
+
+function unpack(inputs: readonly Tensor[], { kind, bias, masked }: Attrs): LayerInputs {
+  const [x, weightIh, weightHh, ...rest] = inputs;
+  const [biasIh, biasHh] = bias ? rest.splice(0, 2) : [];
+  const states = rest.splice(0, statesOf(kind).length);
+  return { x, weightIh, weightHh, biasIh, biasHh, states, lengths: masked ? rest[0] : undefined };
+}
+
+const expand = (node: Node): readonly Tensor[] =>
+  expansionOf(node, () => {
+    const attrs = node.attrs as Attrs;
+    return asScan(attrs.kind, unpack(node.inputs, attrs), attrs.reverse);
+  });
+
+/** The layer as a loop. */
+function asScan(kind: Kind, inputs: LayerInputs, reverse: boolean): readonly Tensor[] {
+  const { x, weightIh, biasIh, biasHh, lengths } = inputs;
+  const projected = projectInput(kind, x, weightIh, biasIh, biasHh);
+  const sequences = lengths ? [projected, validSteps(x, lengths)] : [projected];
+  const { states, ys } = ops.scan(
+    inputs.states,
+    sequences,
+    (before, [slice, valid]) => {
+      const after = step(kind, slice, before, inputs);
+      if (!valid) return { states: after, ys: [after[0]] };
+      // Beyond a sequence's end its state stays and its output is 0, as with packed sequences.
+      const kept = after.map((state, i) => ops.where(valid, state, before[i]));
+      return { states: kept, ys: [ops.where(valid, after[0], 0)] };
+    },
+    { reverse },
+  );
+  return [ys[0], ...states];
+}
+
+/** (T, N, 1) bool: whether a step lies within its sequence. */
+function validSteps(x: Tensor, lengths: Tensor): Tensor {
+  const [steps] = ops.requireStatic("lengths in training: time", [x.shape[0]]);
+  const time = ops.reshape(ops.arange(steps, "int32"), [steps, 1]);
+  return ops.unsqueeze(ops.less(time, ops.reshape(lengths, [1, x.shape[1]])), -1);
+}
+
+/** Order of PyTorch's gate blocks in ONNX: LSTM i, o, f, c; GRU z, r, h. */
+const onnxOrder: Record<Kind, readonly number[]> = {
+  RNN_TANH: [0],
+  RNN_RELU: [0],
+  LSTM: [0, 3, 1, 2],
+  GRU: [1, 0, 2],
+  GRU_RESET_BEFORE: [1, 0, 2],
+};
+
+function lowerFused(onnx: Lowering, names: readonly string[], attrs: Attrs): readonly string[] {
+  const { kind, reverse, hiddenSize } = attrs;
+  const order = onnxOrder[kind];
+  const front = onnx.builder.ints([0]);
+  const unsqueeze = (name: string) => onnx.node("Unsqueeze", [name, front])[0];
+  const reorder = (name: string) => {
+    if (order.length === 1) return name;
+    const parts = onnx.node("Split", [name], { axis: 0 }, order.length);
+    return onnx.node(
+      "Concat",
+      order.map((i) => parts[i]),
+      { axis: 0 },
+    )[0];
+  };
+  const [x, weightIh, weightHh, ...rest] = names;
+  const biases = attrs.bias ? rest.splice(0, 2) : [];
+  const states = rest.splice(0, statesOf(kind).length);
+  const bias = biases.length > 0 ? onnx.node("Concat", biases.map(reorder), { axis: 0 })[0] : "";
+  const opType = kind === "LSTM" ? "LSTM" : kind.startsWith("GRU") ? "GRU" : "RNN";
+  const [y, ...finals] = onnx.node(
+    opType,
+    [
+      x,
+      unsqueeze(reorder(weightIh)),
+      unsqueeze(reorder(weightHh)),
+      bias && unsqueeze(bias),
+      attrs.masked ? rest[0] : "",
+      ...states.map(unsqueeze),
+    ],
+    {
+      hidden_size: hiddenSize,
+      direction: reverse ? "reverse" : "forward",
+      ...(kind === "GRU" ? { linear_before_reset: 1 } : {}),
+      ...(opType === "RNN" ? { activations: [kind === "RNN_RELU" ? "Relu" : "Tanh"] } : {}),
+    },
+    1 + states.length,
+  );
+  const squeeze = (name: string, axis: number) =>
+    onnx.node("Squeeze", [name, onnx.builder.ints([axis])])[0];
+  return [squeeze(y, 1), ...finals.map((state) => squeeze(state, 0))];
+}
+
+/** Runs one layer in one direction: y (T, N, out) and the final states (N, …). */
+export function recurrentLayer(
+  kind: Kind,
+  inputs: LayerInputs,
+  options: { readonly reverse: boolean; readonly hiddenSize: number },
+): readonly Tensor[] {
+  const { x, weightIh, weightHh, biasIh, biasHh, weightHr, states, lengths } = inputs;
+  // ONNX's LSTM has no projection: that one is always a scan.
+  if (weightHr) return asScan(kind, inputs, options.reverse);
+  return apply(
+    recurrentOp,
+    [x, weightIh, weightHh]
+      .concat(biasIh && biasHh ? [biasIh, biasHh] : [])
+      .concat(states, lengths ? [lengths] : []),
+    { kind, ...options, bias: biasIh !== undefined, masked: lengths !== undefined },
+  );
+}

@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { evaluate, gradients, nn, ops, type Tensor, tensor } from "../../index.ts";
+
+const wave = (size: number, phase: number) =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + phase));
+
+async function expectClose(actual: readonly Tensor[], expected: readonly Tensor[], digits = 5) {
+  const [a, e] = [await evaluate(actual), await evaluate(expected)];
+  for (const [i, { data, shape }] of a.entries()) {
+    expect(shape).toEqual(e[i].shape);
+    for (let j = 0; j < data.length; j++)
+      expect(data[j], `${i}[${j}]`).toBeCloseTo(Number(e[i].data[j]), digits);
+  }
+}
+
+const kinds = {
+  rnn: () => new nn.RNN({ inputSize: 3, hiddenSize: 4, bidirectional: true, numLayers: 2 }),
+  lstm: () => new nn.LSTM({ inputSize: 3, hiddenSize: 4, bidirectional: true, numLayers: 2 }),
+  gru: () => new nn.GRU({ inputSize: 3, hiddenSize: 4, bidirectional: true, numLayers: 2 }),
+  "gru, reset before": () => new nn.GRU({ inputSize: 3, hiddenSize: 4, resetAfter: false }),
+};
+
+for (const [name, make] of Object.entries(kinds)) {
+  test.each([undefined, [5, 2, 3]])(
+    `${name}: fused and loop agree, lengths %s`,
+    async (lengths) => {
+      nn.manualSeed(3);
+      const model = make();
+      const x = tensor(wave(5 * 3 * 3, 1), [5, 3, 3]);
+      const { output, state } = model.forward(x, { lengths });
+      const outputs = [output, state.h, ...(state.c ? [state.c] : [])];
+      const fused = await evaluate(outputs);
+      // Asking for a gradient as well makes the same layer run as a loop.
+      const [, ...looped] = await evaluate([...gradients(output.square().sum(), [x]), ...outputs]);
+      for (const [i, { data }] of fused.entries()) {
+        for (let j = 0; j < data.length; j++)
+          expect(data[j]).toBeCloseTo(Number(looped[i].data[j]), 5);
+      }
+    },
+  );
+}
+
+test("a runner over the library's own cell equals the layer, gradients included", async () => {
+  const layer = new nn.LSTM({ inputSize: 3, hiddenSize: 4, batchFirst: true });
+  const runner = new nn.Runner({
+    cell: new nn.LSTMCell({ inputSize: 3, hiddenSize: 4 }),
+    batchFirst: true,
+  });
+  const renamed = [...layer.stateDict()].map(
+    ([name, value]) => [`cell.${name.replace("_l0", "")}`, value] as const,
+  );
+  runner.loadStateDict(new Map(renamed));
+  const x = tensor(wave(2 * 5 * 3, 1), [2, 5, 3]);
+  const [a, b] = [layer.forward(x), runner.forward(x)];
+  const grads = (y: Tensor, model: nn.Module) => gradients(y.square().sum(), model.parameters());
+  await expectClose(
+    [a.output, a.state.h.squeeze(0), ...grads(a.output, layer)],
+    [b.output, b.state.h, ...grads(b.output, runner)],
+  );
+});
+
+test("names and shapes are PyTorch's", () => {
+  const model = new nn.LSTM({ inputSize: 3, hiddenSize: 4, numLayers: 2, bidirectional: true });
+  const names = [...model.stateDict().keys()];
+  expect(names.slice(0, 5)).toEqual([
+    "weight_ih_l0",
+    "weight_hh_l0",
+    "bias_ih_l0",
+    "bias_hh_l0",
+    "weight_ih_l0_reverse",
+  ]);
+  expect(model.stateDict().get("weight_ih_l1")?.shape).toEqual([16, 8]);
+});
+
+test("errors name the module and what was received", () => {
+  class Net extends nn.Module {
+    encoder = new nn.LSTM({ inputSize: 3, hiddenSize: 4 });
+    forward(x: Tensor): Tensor {
+      return this.encoder.forward(x).output;
+    }
+  }
+  expect(() => new Net().forward(ops.zeros([5, 2, 7]))).toThrow(
+    /expected input \(time, batch, 3\).*received \[5, 2, 7\]/,
+  );
+});

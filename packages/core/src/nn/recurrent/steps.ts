@@ -1,0 +1,107 @@
+import { multiply } from "../../graph/dim.ts";
+import * as ops from "../../graph/ops/index.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+
+/** Names of the recurrent layers: the two plain ones differ in their activation. */
+export type Kind = "RNN_TANH" | "RNN_RELU" | "LSTM" | "GRU" | "GRU_RESET_BEFORE";
+
+/** How many blocks of `hiddenSize` rows the weights have. */
+export const gatesOf: Record<Kind, number> = {
+  RNN_TANH: 1,
+  RNN_RELU: 1,
+  LSTM: 4,
+  GRU: 3,
+  GRU_RESET_BEFORE: 3,
+};
+
+/** Names of the carried states. */
+export const statesOf = (kind: Kind): readonly string[] => (kind === "LSTM" ? ["h", "c"] : ["h"]);
+
+/** Weights that act on the hidden state within a step. */
+export interface HiddenWeights {
+  /** (gates · hidden, out) */
+  readonly weightHh: Tensor;
+  readonly biasHh?: Tensor;
+  /** Projection of the hidden state (projSize, hidden), LSTM only. */
+  readonly weightHr?: Tensor;
+}
+
+/**
+ * The input's share of all gates, for every time step at once: one matrix product outside the loop.
+ * Biases that are only added join here; the GRU's hidden bias stays in the step, where the reset gate
+ * multiplies it.
+ */
+export function projectInput(
+  kind: Kind,
+  x: Tensor,
+  weightIh: Tensor,
+  biasIh?: Tensor,
+  biasHh?: Tensor,
+): Tensor {
+  const staysInside = kind === "GRU" || kind === "GRU_RESET_BEFORE";
+  const bias = biasIh && biasHh && !staysInside ? ops.add(biasIh, biasHh) : biasIh;
+  return ops.linear(x, weightIh, bias);
+}
+
+/** One step: the projected input (N, gates · hidden) and the states (N, hidden) -> new states. */
+export function step(
+  kind: Kind,
+  projected: Tensor,
+  states: readonly Tensor[],
+  weights: HiddenWeights,
+): readonly Tensor[] {
+  switch (kind) {
+    case "LSTM":
+      return lstmStep(projected, states, weights);
+    case "GRU":
+      return [gruStep(projected, states[0], weights)];
+    case "GRU_RESET_BEFORE":
+      return [gruResetBeforeStep(projected, states[0], weights)];
+    default: {
+      // h' = act(W_ih x + b_ih + W_hh h + b_hh)
+      const sum = ops.linear(states[0], weights.weightHh, projected);
+      return [kind === "RNN_RELU" ? ops.relu(sum) : ops.tanh(sum)];
+    }
+  }
+}
+
+/**
+ * Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000); gates in PyTorch's order:
+ * i, f, o = σ(…), g = tanh(…), c' = f c + i g, h' = o tanh(c').
+ */
+function lstmStep(projected: Tensor, [h, c]: readonly Tensor[], weights: HiddenWeights): Tensor[] {
+  const size = c.shape[1];
+  const z = ops.linear(h, weights.weightHh, projected);
+  const [zi, zf, zg, zo] = ops.split(z, [size, size, size, size], 1);
+  const [i, f, g, o] = [ops.sigmoid(zi), ops.sigmoid(zf), ops.tanh(zg), ops.sigmoid(zo)];
+  const next = ops.add(ops.mul(f, c), ops.mul(i, g));
+  const hidden = ops.mul(o, ops.tanh(next));
+  return [weights.weightHr ? ops.linear(hidden, weights.weightHr) : hidden, next];
+}
+
+/**
+ * Cho et al. 2014 as PyTorch computes it, the reset gate after the product:
+ * r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h.
+ */
+function gruStep(projected: Tensor, h: Tensor, { weightHh, biasHh }: HiddenWeights): Tensor {
+  const size = h.shape[1];
+  const gates = ops.linear(h, weightHh, biasHh);
+  const [xrz, xn] = ops.split(projected, [multiply(size, 2), size], 1);
+  const [hrz, hn] = ops.split(gates, [multiply(size, 2), size], 1);
+  const [r, z] = ops.split(ops.sigmoid(ops.add(xrz, hrz)), [size, size], 1);
+  const n = ops.tanh(ops.add(xn, ops.mul(r, hn)));
+  return ops.add(n, ops.mul(z, ops.sub(h, n)));
+}
+
+/** The lecture's and the 2014 paper's form: n = tanh(W_in x + b_in + W_hn (r h) + b_hn). */
+function gruResetBeforeStep(projected: Tensor, h: Tensor, weights: HiddenWeights): Tensor {
+  const size = h.shape[1];
+  const sizes = [multiply(size, 2), size];
+  const [weightRz, weightN] = ops.split(weights.weightHh, sizes, 0);
+  const [biasRz, biasN] = weights.biasHh ? ops.split(weights.biasHh, sizes, 0) : [];
+  const [xrz, xn] = ops.split(projected, sizes, 1);
+  const gates = ops.sigmoid(ops.add(xrz, ops.linear(h, weightRz, biasRz)));
+  const [r, z] = ops.split(gates, [size, size], 1);
+  const n = ops.tanh(ops.add(xn, ops.linear(ops.mul(r, h), weightN, biasN)));
+  return ops.add(n, ops.mul(z, ops.sub(h, n)));
+}
