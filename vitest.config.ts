@@ -18,11 +18,21 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { ...common, name: "unit", include: ["packages/*/src/**/*.test.ts", "tests/*.test.ts"] },
+        test: {
+          ...common,
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "tests/*.test.ts"],
+        },
       },
       {
         extends: true,
-        test: { ...common, name: "golden", include: ["tests/golden/*.test.ts"], testTimeout: 300_000 },
+        test: {
+          ...common,
+          name: "golden",
+          include: ["tests/golden/*.test.ts"],
+          globalSetup: "tests/golden/printPending.ts",
+          testTimeout: 300_000,
+        },
       },
     ],
   },

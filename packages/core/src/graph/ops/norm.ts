@@ -2,8 +2,8 @@ import { TensorlaneError } from "../../errors.ts";
 import { f32 } from "../../onnx/builder.ts";
 import { format, sameShape } from "../dim.ts";
 import { apply, type Op, type Tensor } from "../tensor.ts";
-import { add, mul, reciprocal, sqrt, square, sub } from "./elementwise.ts";
-import { mean, sum } from "./reduce.ts";
+import { abs, add, equal, mul, pow, reciprocal, sqrt, square, sub, where } from "./elementwise.ts";
+import { amax, mean, type ReduceOptions, sum } from "./reduce.ts";
 
 interface LayerNorm {
   /** First of the normalised axes. */
@@ -42,5 +42,19 @@ export const layerNormOp: Op<LayerNorm> = {
 export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor =>
   apply(layerNormOp, [x, weight, bias], { axis: x.rank - weight.rank, eps })[0];
 
-/** Euclidean norm over all elements. */
-export const norm = (x: Tensor): Tensor => sqrt(sum(square(x)));
+export interface NormOptions extends ReduceOptions {
+  /** 2 by default; 1, Infinity and any other positive number too. */
+  readonly p?: number;
+}
+/** The p-norm over axes (all, where none are given). Its gradient where it is 0 is 0, as in PyTorch. */
+export function norm(x: Tensor, { p = 2, dim, keepdim }: NormOptions = {}): Tensor {
+  const over = { dim, keepdim };
+  if (p === Infinity) return amax(abs(x), over);
+  if (p === 1) return sum(abs(x), over);
+  if (!(p > 0)) throw new TensorlaneError(`norm: p must be positive, received ${p}`);
+  const total = sum(p === 2 ? square(x) : pow(abs(x), p), over);
+  const isZero = equal(total, 0);
+  // The root's slope at 0 is infinite: it is never taken there.
+  const safe = where(isZero, 1, total);
+  return where(isZero, 0, p === 2 ? sqrt(safe) : pow(safe, 1 / p));
+}

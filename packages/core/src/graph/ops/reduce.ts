@@ -4,7 +4,19 @@ import type { DType } from "../dtype.ts";
 import { normalizeAxes, normalizeAxis, reduced } from "../shape.ts";
 import { apply, noGradient, type Op, type Tensor } from "../tensor.ts";
 import { cast, sizeAsFloat } from "./create.ts";
-import { add, div, equal, exp, log, mul, square, sub } from "./elementwise.ts";
+import {
+  add,
+  div,
+  equal,
+  exp,
+  log,
+  logicalAnd,
+  mul,
+  sqrt,
+  square,
+  sub,
+  where,
+} from "./elementwise.ts";
 import { expand, reshape } from "./shape.ts";
 
 /** Axes to reduce over (all, where none are given) and whether they stay as size 1. */
@@ -83,6 +95,21 @@ export const amax = (x: Tensor, options: ReduceOptions = {}): Tensor => run(amax
 /** Smallest value over axes. */
 export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => run(aminOp, x, options);
 
+/** d/dx_i of a product is the product of the others, also where some element is 0. */
+export const prodOp = reduction("prod", "ReduceProd", ({ grad, inputs: [x], attrs: { axes } }) => {
+  const over = { dim: axes, keepdim: true };
+  const isZero = equal(x, 0);
+  const zeros = sum(cast(isZero, "float32"), over);
+  const others = where(isZero, 1, x);
+  const product = prod(others, over);
+  // With one zero only that element's slope differs from 0; with more, none does.
+  const atZero = where(logicalAnd(isZero, equal(zeros, 1)), product, 0);
+  const slope = where(equal(zeros, 0), div(product, others), atZero);
+  return [mul(slope, reshape(grad, kept(x.shape, axes)))];
+});
+/** Product over axes. Where an element is 0, second-order gradients are not defined. */
+export const prod = (x: Tensor, options: ReduceOptions = {}): Tensor => run(prodOp, x, options);
+
 const arg = (
   name: string,
   type: string,
@@ -123,17 +150,22 @@ export const cumsumOp: Op<{ readonly axis: number; readonly reverse: boolean }> 
 export const cumsum = (x: Tensor, dim: number): Tensor =>
   apply(cumsumOp, [x], { axis: normalizeAxis("cumsum", dim, x.rank), reverse: false })[0];
 
-/** Variance over axes; `unbiased` divides by n - 1 (PyTorch's default). */
-export function variance(
-  x: Tensor,
-  { dim, keepdim = false, unbiased = true }: ReduceOptions & { readonly unbiased?: boolean } = {},
-): Tensor {
+/** How far the number of elements is corrected: n - 1 (PyTorch's default), n, or n - correction. */
+export interface VarianceOptions extends ReduceOptions {
+  readonly unbiased?: boolean;
+  readonly correction?: number;
+}
+/** Variance over axes: Σ (x - mean)² / (n - correction). */
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  const { dim, keepdim = false, unbiased = true, correction = unbiased ? 1 : 0 } = options;
   const axes = normalizeAxes("variance", dim, x.rank);
   const centred = sub(x, mean(x, { dim: axes, keepdim: true }));
   const total = sum(square(centred), { dim: axes, keepdim });
   const n = sizeAsFloat(count(x, axes));
-  return div(total, unbiased ? sub(n, 1) : n);
+  return div(total, correction === 0 ? n : sub(n, correction));
 }
+/** Standard deviation over axes. */
+export const std = (x: Tensor, options: VarianceOptions = {}): Tensor => sqrt(variance(x, options));
 
 /** log of the sum of exponentials over axes, safe for large values. */
 export function logSumExp(x: Tensor, { dim, keepdim = false }: ReduceOptions = {}): Tensor {

@@ -1,7 +1,6 @@
 import { TensorlaneError } from "../../errors.ts";
 import * as sizes from "../dim.ts";
 import { format, isStatic, type Shape, type Size, sizeOf } from "../dim.ts";
-import type { DType } from "../dtype.ts";
 import { normalizeAxis } from "../shape.ts";
 import { apply, type Op, type Tensor } from "../tensor.ts";
 import { zeros } from "./create.ts";
@@ -336,62 +335,6 @@ export const flipOp: Op<{ readonly axis: number }> = {
 /** Reverses an axis. */
 export const flip = (x: Tensor, dim: number): Tensor =>
   apply(flipOp, [x], { axis: normalizeAxis("flip", dim, x.rank) })[0];
-
-interface Padding {
-  readonly before: readonly number[];
-  readonly after: readonly number[];
-  readonly value: number;
-}
-export const padOp: Op<Padding> = {
-  name: "pad",
-  infer: ([x], { before, after }) => [
-    {
-      dtype: x.dtype,
-      shape: x.shape.map((size, axis) => sizes.add(size, before[axis] + after[axis])),
-    },
-  ],
-  gradient: ({ grad, attrs: { before, after } }) => {
-    const negative = (values: readonly number[]) => values.map((value) => -value);
-    return [
-      apply(padOp, [grad], { before: negative(before), after: negative(after), value: 0 })[0],
-    ];
-  },
-  lower: (onnx, [x], { before, after, value }, node) => {
-    const inputs = [x, onnx.builder.ints([...before, ...after])];
-    if (value !== 0) inputs.push(scalarOf(onnx.builder, node.inputs[0].dtype, value));
-    return onnx.node("Pad", inputs);
-  },
-};
-function scalarOf(
-  builder: { constant(dtype: DType, shape: readonly number[], data: never): string },
-  dtype: DType,
-  value: number,
-): string {
-  const data =
-    dtype === "float32"
-      ? Float32Array.of(value)
-      : dtype === "int32"
-        ? Int32Array.of(value)
-        : BigInt64Array.of(BigInt(value));
-  return builder.constant(dtype, [], data as never);
-}
-/**
- * Adds elements around a tensor. As in PyTorch, `padding` is [before, after] for the last axis, then for
- * the one before it, and so on; negative numbers crop.
- */
-export function pad(x: Tensor, padding: readonly number[], value = 0): Tensor {
-  if (padding.length % 2 !== 0 || padding.length > 2 * x.rank) {
-    throw new TensorlaneError(
-      `pad: received ${padding.length} numbers for shape ${format(x.shape)}; give two per axis, last axis first`,
-    );
-  }
-  const side = (offset: number) =>
-    x.shape.map((_, axis) => padding[2 * (x.rank - 1 - axis) + offset] ?? 0);
-  const [before, after] = [side(0), side(1)];
-  return [...before, ...after].every((n) => n === 0)
-    ? x
-    : apply(padOp, [x], { before, after, value })[0];
-}
 
 /** Whether every size is known. */
 export const hasStaticShape = (x: Tensor): boolean => isStatic(x.shape);

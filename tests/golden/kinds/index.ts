@@ -1,0 +1,11 @@
+import { activations } from "./activations.ts";
+import { dense } from "./dense.ts";
+import type { Kind } from "./kind.ts";
+import { tensors } from "./tensors.ts";
+
+/** Every kind that this library has. */
+export const kinds: Readonly<Record<string, Kind | undefined>> = {
+  ...dense,
+  ...activations,
+  ...tensors,
+};
