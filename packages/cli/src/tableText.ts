@@ -1,0 +1,57 @@
+import { styleText } from "node:util";
+import { bestRows, columnLabel, formatCell, isNumeric, type Table } from "@tensorlane/tasks";
+import Table3 from "cli-table3";
+
+type Style = Parameters<typeof styleText>[0];
+
+export const styled = (style: Style, text: string, color: boolean): string =>
+  color ? styleText(style, text) : text;
+
+/** A table without vertical lines: numbers to the right, the best in bold (or starred without colour). */
+export function tableText(table: Table, color: boolean): string {
+  const numeric = table.columns.map((column) => isNumeric(table, column));
+  const best = table.columns.map((column) => bestRows(table, column));
+  const starred = !color && best.some((rows) => rows.size > 0);
+  const none = "";
+  const drawing = new Table3({
+    head: table.columns.map((column) => styled("bold", columnLabel(column), color)),
+    colAligns: numeric.map((right) => (right ? "right" : "left")),
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+    chars: {
+      ...{ top: none, "top-mid": none, "top-left": none, "top-right": none },
+      ...{ bottom: none, "bottom-mid": none, "bottom-left": none, "bottom-right": none },
+      ...{ left: none, "left-mid": none, mid: none, "mid-mid": none, right: none },
+      ...{ "right-mid": none, middle: none },
+    },
+  });
+  for (const [index, row] of table.rows.entries()) {
+    drawing.push(
+      table.columns.map((column, place) => {
+        const text = formatCell(column, row.cells[column.key]);
+        const named = place === 0 && row.kind !== undefined && row.kind !== "model";
+        if (named) return `${text} ${styled("dim", `(${row.kind})`, color)}`;
+        const wins = best[place]!.has(index);
+        if (wins && color) return styled("bold", text, true);
+        // Columns keep their alignment whether or not a value carries a star.
+        if (starred && table.columns[place]!.best !== undefined) return text + (wins ? "*" : " ");
+        return text;
+      }),
+    );
+  }
+  const lines = drawing
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd());
+  const ruled = [lines[0]!, styled("dim", "-".repeat(width(lines)), color), ...lines.slice(1)];
+  return [
+    ...(table.caption === undefined ? [] : [styled("bold", table.caption, color)]),
+    ...ruled,
+    ...(starred ? ["* best of the column"] : []),
+    ...(table.notes ?? []).map((note) => styled("dim", note, color)),
+  ].join("\n");
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the colour codes themselves
+const colors = /\u001b\[[\d;]*m/g;
+const width = (lines: readonly string[]): number =>
+  Math.max(...lines.map((line) => line.replaceAll(colors, "").length));
