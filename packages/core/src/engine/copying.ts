@@ -12,6 +12,9 @@ import type {
 import { busyBinding, EngineError, releasedBinding } from "./errors.ts";
 import { byteSize, checkOverlaps, checkPorts, checkValue, copyData } from "./ports.ts";
 
+/** Log level of sessions and runs: failures arrive as errors and need no second telling on stderr. */
+export const fatal = 4;
+
 /** What onnxruntime-node and onnxruntime-web have in common. */
 export interface OrtModule {
   readonly InferenceSession: InferenceSession["constructor"] & {
@@ -105,7 +108,9 @@ class SharedSession {
       const tensors = Object.fromEntries(
         this.inputs.map(({ name }) => [name, this.tensor(feeds[name])]),
       );
-      const results = await said(this.label, () => this.session.run(tensors));
+      const results = await said(this.label, () =>
+        this.session.run(tensors, { logSeverityLevel: fatal }),
+      );
       return Object.fromEntries(
         this.outputs.map(({ name, dtype }) => {
           const { data, dims } = results[name] as Tensor;

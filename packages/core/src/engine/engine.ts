@@ -35,7 +35,8 @@ export interface CompileOptions {
   /**
    * Weights that enter as initialisers from this memory, not through the protobuf (inference sessions).
    * The model declares each as an initialiser with `data_location: EXTERNAL` and one `external_data`
-   * entry, `location` = its name; the memory must not change as long as the executable lives.
+   * entry, `location` = its name; the memory must not change as long as the executable lives. Only for
+   * weights: what shapes depend on (axes, sizes) must be in the protobuf.
    */
   readonly initializers?: Readonly<Record<string, Value>>;
   /** ONNX Runtime writes a profile (JSON) with this path prefix, where the engine can. */

@@ -1,4 +1,4 @@
-import { CopyingEngine, type OrtModule } from "../copying.ts";
+import { CopyingEngine, fatal, type OrtModule } from "../copying.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError } from "../errors.ts";
 import { pinnedVersion } from "../version.ts";
@@ -39,6 +39,6 @@ export async function createBindingEngine(options: BindingOptions): Promise<Engi
     executionProviders: ["cpu"],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
-    logSeverityLevel: 4,
+    logSeverityLevel: fatal,
   });
 }

@@ -32,7 +32,7 @@ export class Environment {
     this.pointer = library.get(
       "createEnvWithGlobalThreadPools",
       label,
-      severityError,
+      severityFatal,
       "tensorlane",
       threading,
     );
@@ -52,6 +52,7 @@ export class Environment {
   }
 }
 
-const severityError = 3;
+/** What fails is reported by status and thrown; "error" would tell it a second time, on stderr. */
+const severityFatal = 4;
 const deviceAllocator = 0;
 const defaultMemory = 0;

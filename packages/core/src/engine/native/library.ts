@@ -193,7 +193,7 @@ export function locateLibrary(): string {
   const { platform, arch } = process;
   const files: Partial<Record<NodeJS.Platform, string>> = {
     linux: "libonnxruntime.so.1",
-    darwin: `libonnxruntime.${pinnedVersion}.dylib`,
+    darwin: "libonnxruntime.1.dylib",
     win32: "onnxruntime.dll",
   };
   const path = join(folder, "bin", "napi-v6", platform, arch, files[platform] ?? "none");

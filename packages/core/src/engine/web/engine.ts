@@ -1,4 +1,4 @@
-import { CopyingEngine, type OrtModule } from "../copying.ts";
+import { CopyingEngine, fatal, type OrtModule } from "../copying.ts";
 import type { Engine } from "../engine.ts";
 import { EngineError } from "../errors.ts";
 import { pinnedVersion } from "../version.ts";
@@ -47,7 +47,7 @@ export async function createWebEngine(options: WebOptions = {}): Promise<Engine>
     zeroCopy: false,
     reason: options.reason ?? "",
   };
-  return new CopyingEngine(ort, info, { executionProviders: ["wasm"], logSeverityLevel: 4 });
+  return new CopyingEngine(ort, info, { executionProviders: ["wasm"], logSeverityLevel: fatal });
 }
 
 function threadsPossible(): number {
