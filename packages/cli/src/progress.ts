@@ -62,7 +62,7 @@ export function liveBar(
         ...valueTexts(values),
         value >= total ? duration((Date.now() - start) / 1000) : `ETA ${duration(left)}`,
       ].join("  ");
-      const room = (stream.columns ?? 80) - label.length - texts.length - 4;
+      const room = (stream.columns || 80) - label.length - texts.length - 4;
       if (room < 8) return `${label} ${texts}`;
       const size = Math.min(30, room);
       const filled = Math.round(size * Math.min(1, progress));
@@ -77,7 +77,8 @@ export function liveBar(
       bar.update(done);
     },
     interject(line) {
-      stream.write(`\r\u001b[2K${line}\n`);
+      // The bar returns to the saved place when it stops: save the new one (ESC 7), a line further down.
+      stream.write(`\r\u001b[2K${line}\n\u001b7`);
     },
     stop(summary) {
       if (stopped) return;

@@ -7,8 +7,15 @@ type Style = Parameters<typeof styleText>[0];
 export const styled = (style: Style, text: string, color: boolean): string =>
   color ? styleText(style, text) : text;
 
-/** A table without vertical lines: numbers to the right, the best in bold (or starred without colour). */
-export function tableText(table: Table, color: boolean): string {
+/**
+ * A table without vertical lines: numbers to the right, the best in bold (or starred without colour).
+ * Where it is wider than `room` columns, its widest text column is cut.
+ */
+export function tableText(
+  table: Table,
+  color: boolean,
+  room: number = Number.POSITIVE_INFINITY,
+): string {
   const numeric = table.columns.map((column) => isNumeric(table, column));
   const best = table.columns.map((column) => bestRows(table, column));
   const starred = !color && best.some((rows) => rows.size > 0);
@@ -16,6 +23,7 @@ export function tableText(table: Table, color: boolean): string {
   const drawing = new Table3({
     head: table.columns.map((column) => styled("bold", columnLabel(column), color)),
     colAligns: numeric.map((right) => (right ? "right" : "left")),
+    colWidths: columnWidths(table, numeric, room),
     style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     chars: {
       ...{ top: none, "top-mid": none, "top-left": none, "top-right": none },
@@ -49,6 +57,24 @@ export function tableText(table: Table, color: boolean): string {
     ...(starred ? ["* best of the column"] : []),
     ...(table.notes ?? []).map((note) => styled("dim", note, color)),
   ].join("\n");
+}
+
+/** Widths only where a column must be cut: the others take what they need. */
+function columnWidths(table: Table, numeric: readonly boolean[], room: number): (number | null)[] {
+  const gap = 2;
+  const widths = table.columns.map((column) => {
+    const cells = table.rows.map((row) => formatCell(column, row.cells[column.key]).length);
+    return Math.max(columnLabel(column).length, ...cells) + gap;
+  });
+  const excess = widths.reduce((sum, one) => sum + one, 0) - gap - room;
+  const widest = widths.reduce(
+    (best, one, i) => (!numeric[i] && one > widths[best]! ? i : best),
+    0,
+  );
+  const least = 12;
+  return widths.map((one, i) =>
+    excess > 0 && i === widest ? Math.max(least, one - excess) : null,
+  );
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the colour codes themselves

@@ -7,6 +7,10 @@ function isLive(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && process.env.TERM !== "dumb";
 }
 
+/** Columns of a terminal; a pipe has room for everything. */
+const roomOf = (stream: NodeJS.WriteStream): number =>
+  (isLive(stream) && stream.columns) || Number.POSITIVE_INFINITY;
+
 const hasColor = (stream: NodeJS.WriteStream): boolean =>
   isLive(stream) && (process.env.NO_COLOR ?? "") === "";
 
@@ -55,7 +59,7 @@ export class Terminal implements TaskUi {
   }
 
   table(table: Table): void {
-    this.#line(this.#out, `\n${tableText(table, hasColor(this.#out))}\n`);
+    this.#line(this.#out, `\n${tableText(table, hasColor(this.#out), roomOf(this.#out))}\n`);
   }
 
   write(text: string): void {
