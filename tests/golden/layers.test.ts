@@ -5,7 +5,7 @@ import { Keywords } from "./keywords.ts";
 import { kinds } from "./kinds/index.ts";
 import { Arguments } from "./kinds/kind.ts";
 import { whyPending } from "./pending.ts";
-import { expectClose, tolerance } from "./tolerance.ts";
+import { expectClose, gradientSlack, tolerance } from "./tolerance.ts";
 
 type Keys = Readonly<Record<string, string>>;
 interface Case {
@@ -39,10 +39,7 @@ async function check(golden: Case): Promise<void> {
   expect(FIELDS, "fields of the case").toEqual(expect.arrayContaining(Object.keys(golden)));
 
   const given = Object.entries({ ...golden.inputs, ...golden.params });
-  const t = new Arguments(
-    golden.kind,
-    new Map(given.map(([name, key]) => [name, asTensor(read(key))])),
-  );
+  const t = new Arguments(golden.kind, new Map(given.map(([name, key]) => [name, read(key)])));
   const keywords = new Keywords(golden.kind, golden.config);
   const outputs = kind(t, keywords);
   keywords.done();
@@ -67,16 +64,18 @@ async function check(golden: Case): Promise<void> {
   );
   const results = await evaluate([...names.map((name) => outputs[name]), ...grads]);
   const limit = tolerance(golden.float32_error);
-  const compare = (what: string, key: string, result: (typeof results)[number]) => {
+  const slack = smooth.map((name) => gradientSlack(golden.kind, read(golden.upstream![name]).data));
+  const compare = (what: string, key: string, result: (typeof results)[number], extra = 0) => {
     const { shape, data } = read(key);
     expect(result.shape, `${what}: shape`).toEqual(shape);
-    expectClose(what, result.data, data, data instanceof Float32Array ? limit : 0);
+    expectClose(what, result.data, data, data instanceof Float32Array ? limit : 0, extra);
   };
   for (const [i, name] of names.entries()) {
     compare(`output ${name}`, golden.outputs[name], results[i]);
   }
   for (const [i, name] of leaves.entries()) {
-    compare(`gradient of ${name}`, golden.grads![name], results[names.length + i]);
+    const result = results[names.length + i];
+    compare(`gradient of ${name}`, golden.grads![name], result, Math.max(0, ...slack));
   }
 }
 

@@ -5,15 +5,25 @@ import { expect } from "vitest";
  *
  * Every case records `float32_error`, the distance of PyTorch's float32 run from its own float64 run (of
  * its worst tensor): max|f32 - f64| / max|f64|. Two float32 computations that round in another order
- * differ by a small multiple of it. The floor is about ten units in the last place of the largest
+ * differ by a small multiple of it. The floor is about twenty units in the last place of the largest
  * element: in small tensors PyTorch's own error is often smaller by luck.
  *
  * Where PyTorch's two runs agree exactly (copies, choices, comparisons), ours must be equal to it.
  */
 export const tolerance = (float32Error: number): number =>
   float32Error === 0 ? 0 : Math.max(FACTOR * float32Error, FLOOR);
-export const FACTOR = 4;
-export const FLOOR = 1e-6;
+const FACTOR = 8;
+const FLOOR = 2e-6;
+
+/**
+ * Kinds whose slope PyTorch (and we) compute from the output, as 1 - y² or y (1 - y). Where y is within
+ * a few units in the last place of 1, that difference holds little but y's rounding, so that a gradient
+ * may be off by some units in the last place of its upstream gradient, however small it is itself.
+ */
+export const gradientSlack = (kind: string, upstream: ArrayLike<number>): number =>
+  ["tanh", "sigmoid"].includes(kind)
+    ? 4 * 2 ** -24 * Array.from(upstream).reduce((most, u) => Math.max(most, Math.abs(u)), 0)
+    : 0;
 
 /** Compares element by element, relative to the largest magnitude of the reference. */
 export function expectClose(
@@ -21,6 +31,7 @@ export function expectClose(
   actual: ArrayLike<number | bigint>,
   expected: ArrayLike<number>,
   limit: number,
+  slack = 0,
 ): void {
   expect(actual.length, `${what}: number of elements`).toBe(expected.length);
   let [worst, at, size] = [0, 0, 0];
@@ -29,11 +40,12 @@ export function expectClose(
     // Infinities and NaN must be equal; their difference says nothing.
     const gap = Object.is(a, b) || a === b ? 0 : Math.abs(a - b);
     if (Number.isNaN(gap) || gap > worst) [worst, at] = [gap, i];
-    if (Number.isNaN(worst)) break;
+    if (Number.isNaN(gap)) break;
     if (Number.isFinite(b)) size = Math.max(size, Math.abs(b));
   }
-  const error = size === 0 ? worst : worst / size;
-  if (!(error <= limit)) {
+  const excess = Math.max(0, worst - slack);
+  const error = size === 0 ? excess : excess / size;
+  if (Number.isNaN(worst) || !(error <= limit)) {
     throw new Error(
       `${what}: off by ${error.toExponential(2)} of the largest element, allowed ` +
         `${limit.toExponential(2)}; element ${at} is ${actual[at]}, PyTorch's ${expected[at]}`,

@@ -1,11 +1,13 @@
 import { activations } from "./activations.ts";
 import { dense } from "./dense.ts";
 import type { Kind } from "./kind.ts";
+import { recurrent } from "./recurrent.ts";
 import { tensors } from "./tensors.ts";
 
 /** Every kind that this library has. */
 export const kinds: Readonly<Record<string, Kind | undefined>> = {
   ...dense,
   ...activations,
+  ...recurrent,
   ...tensors,
 };

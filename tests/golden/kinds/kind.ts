@@ -1,4 +1,5 @@
 import type { Tensor } from "tensorlane";
+import { asTensor, type Stored } from "../files.ts";
 import type { Keywords } from "../keywords.ts";
 
 /** What a case hands to a function or module of PyTorch, by its names. */
@@ -6,11 +7,13 @@ export class Arguments {
   private readonly given: Map<string, Tensor>;
   private readonly unread: Set<string>;
   private readonly what: string;
+  private readonly stored: ReadonlyMap<string, Stored>;
 
-  constructor(what: string, given: Map<string, Tensor>) {
+  constructor(what: string, stored: ReadonlyMap<string, Stored>) {
     this.what = what;
-    this.given = new Map(given);
-    this.unread = new Set(given.keys());
+    this.stored = stored;
+    this.given = new Map([...stored].map(([name, value]) => [name, asTensor(value)]));
+    this.unread = new Set(stored.keys());
   }
 
   get names(): readonly string[] {
@@ -26,6 +29,13 @@ export class Arguments {
   optional(name: string): Tensor | undefined {
     this.unread.delete(name);
     return this.given.get(name);
+  }
+
+  /** The numbers of one, to load into a module. */
+  values(name: string): Stored & { readonly data: Float32Array } {
+    const { data, shape } = this.stored.get(name)!;
+    if (!(data instanceof Float32Array)) throw new Error(`${this.what}: ${name} is not float32`);
+    return { data, shape };
   }
 
   /** A module's own parameter takes the place of the tensor that was loaded into it. */

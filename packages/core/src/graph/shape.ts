@@ -23,12 +23,14 @@ export function broadcast(what: string, ...shapes: Shape[]): Shape {
 
 /** Axis counted from the front; negative ones count from the back. */
 export function normalizeAxis(what: string, axis: number, rank: number): number {
-  if (!Number.isInteger(axis) || axis < -rank || axis >= Math.max(rank, 1)) {
+  // As in PyTorch, a scalar counts as having one axis here.
+  const count = Math.max(rank, 1);
+  if (!Number.isInteger(axis) || axis < -count || axis >= count) {
     throw new TensorlaneError(
-      `${what}: axis ${axis} is outside a tensor of rank ${rank}; use ${-rank} to ${rank - 1}`,
+      `${what}: axis ${axis} is outside a tensor of rank ${rank}; use ${-count} to ${count - 1}`,
     );
   }
-  return axis < 0 ? axis + rank : axis;
+  return axis < 0 ? axis + count : axis;
 }
 
 /** Several axes in ascending order; undefined means all of them. */

@@ -2,8 +2,9 @@ import { TensorlaneError } from "../../errors.ts";
 import { normalizeAxis } from "../shape.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
 import { cast } from "./create.ts";
-import { add, erf, exp, greater, minimum, mul, sub, where } from "./elementwise.ts";
+import { add, erf, exp, greater, mul, sub, where } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
+import { reshape } from "./shape.ts";
 
 const floatOnly =
   (name: string) =>
@@ -52,9 +53,10 @@ export const softplusOp: Op = {
 /** ln(1 + e^(beta x)) / beta; linear where beta x exceeds the threshold. */
 export function softplus(x: Tensor, { beta = 1, threshold = 20 } = {}): Tensor {
   const scaled = mul(x, beta);
-  // The inner clamp keeps the branch that is not taken finite.
-  const smooth = apply(softplusOp, [minimum(scaled, threshold)], {})[0];
-  return where(greater(scaled, threshold), x, mul(smooth, 1 / beta));
+  const isLinear = greater(scaled, threshold);
+  // The inner choice keeps the branch that is not taken finite.
+  const smooth = apply(softplusOp, [where(isLinear, 0, scaled)], {})[0];
+  return where(isLinear, x, mul(smooth, 1 / beta));
 }
 
 /** x where positive, slope · x elsewhere. */
@@ -62,8 +64,10 @@ export const leakyRelu = (x: Tensor, negativeSlope = 0.01): Tensor =>
   where(greater(x, 0), x, mul(x, negativeSlope));
 
 /** x where positive, alpha (e^x - 1) elsewhere. */
-export const elu = (x: Tensor, alpha = 1): Tensor =>
-  where(greater(x, 0), x, mul(sub(exp(minimum(x, 0)), 1), alpha));
+export function elu(x: Tensor, alpha = 1): Tensor {
+  const isLinear = greater(x, 0);
+  return where(isLinear, x, mul(sub(exp(where(isLinear, 0, x)), 1), alpha));
+}
 
 /** x · Φ(x): exact, or the tanh approximation. */
 export function gelu(x: Tensor, approximate: "none" | "tanh" = "none"): Tensor {
@@ -84,9 +88,14 @@ export const softmaxOp: Op<AlongAxis> = {
   },
   lower: (onnx, inputs, { axis }) => onnx.node("Softmax", inputs, { axis }),
 };
+/** ONNX knows no softmax of a scalar. */
+function alongAxis(op: Op<AlongAxis>, x: Tensor, dim: number): Tensor {
+  const axis = normalizeAxis(op.name, dim, x.rank);
+  const y = apply(op, [x.rank === 0 ? reshape(x, [1]) : x], { axis })[0];
+  return reshape(y, x.shape);
+}
 /** e^x / Σ e^x along an axis. */
-export const softmax = (x: Tensor, dim = -1): Tensor =>
-  apply(softmaxOp, [x], { axis: normalizeAxis("softmax", dim, x.rank) })[0];
+export const softmax = (x: Tensor, dim = -1): Tensor => alongAxis(softmaxOp, x, dim);
 
 export const logSoftmaxOp: Op<AlongAxis> = {
   name: "logSoftmax",
@@ -97,5 +106,4 @@ export const logSoftmaxOp: Op<AlongAxis> = {
   lower: (onnx, inputs, { axis }) => onnx.node("LogSoftmax", inputs, { axis }),
 };
 /** The logarithm of softmax, safe for large values. */
-export const logSoftmax = (x: Tensor, dim = -1): Tensor =>
-  apply(logSoftmaxOp, [x], { axis: normalizeAxis("logSoftmax", dim, x.rank) })[0];
+export const logSoftmax = (x: Tensor, dim = -1): Tensor => alongAxis(logSoftmaxOp, x, dim);

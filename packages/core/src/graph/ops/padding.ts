@@ -102,6 +102,13 @@ function padFromInside(
   mode: keyof typeof sources,
 ): Tensor {
   if (before === 0 && after === 0) return x;
+  if (mode === "circular" && Math.min(before, after) < 0) {
+    // PyTorch crops first: what is cut off does not come in again at the other end.
+    const none = x.shape.map(() => 0);
+    const crop = (n: number) => none.with(axis, Math.min(n, 0));
+    const cropped = apply(padOp, [x], { before: crop(before), after: crop(after), value: 0 })[0];
+    return padFromInside(cropped, axis, Math.max(before, 0), Math.max(after, 0), mode);
+  }
   const size = x.shape[axis];
   // One reflection or turn: what PyTorch allows.
   const most =
