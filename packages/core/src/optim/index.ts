@@ -3,6 +3,12 @@ export { Adadelta, type AdadeltaOptions } from "./adadelta.ts";
 export { Adagrad, type AdagradOptions } from "./adagrad.ts";
 export { Adam, type AdamOptions, AdamW } from "./adam.ts";
 export {
+  type ClipNormOptions,
+  type ClippedGradients,
+  clipGradNorm,
+  clipGradValue,
+} from "./clip.ts";
+export {
   type CommonOptions,
   groupOf,
   type Optimizer,
@@ -13,4 +19,5 @@ export {
   type UpdateOutputs,
 } from "./optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./rmsprop.ts";
+export * from "./schedules/index.ts";
 export { SGD, type SGDOptions } from "./sgd.ts";
