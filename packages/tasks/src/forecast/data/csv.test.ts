@@ -1,0 +1,157 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { csvSeries, readCsvSeries } from "./csv.ts";
+import { loadTraffic } from "./load.ts";
+import { timeFormatOf } from "./timestamps.ts";
+
+const pad = (n: number) => String(n).padStart(2, "0");
+/** Rows every 5 minutes from 2024-05-01 00:00. */
+const stamps = (n: number, write: (date: Date) => string) =>
+  Array.from({ length: n }, (_, i) => write(new Date(Date.UTC(2024, 4, 1) + i * 300_000)));
+const iso = (d: Date) => d.toISOString().slice(0, 16).replace("T", " ");
+const dayFirst = (d: Date) =>
+  `${pad(d.getUTCDate())}/${pad(d.getUTCMonth() + 1)}/${d.getUTCFullYear()} ${d.getUTCHours()}:${pad(d.getUTCMinutes())}`;
+const table = (n: number, write = iso, row = (i: number) => `${i},${i * 2}`) =>
+  `time,north,south\n${stamps(n, write)
+    .map((t, i) => `${t},${row(i)}`)
+    .join("\n")}\n`;
+
+describe("timeFormatOf", () => {
+  it.each([
+    ["2015-09-08 11:39:00", "year-month-day", "2015-09-08T11:39:00Z"],
+    ["2015-09-08T11:39:00.250+02:00", "year-month-day", "2015-09-08T11:39:00Z"],
+    ["2024/5/1", "year-month-day", "2024-05-01T00:00:00Z"],
+    ["31/12/2024 8:05", "day/month/year", "2024-12-31T08:05:00Z"],
+    ["31-12-2024 08:05", "day/month/year", "2024-12-31T08:05:00Z"],
+    ["31.12.2024 08:05:30", "day/month/year", "2024-12-31T08:05:30Z"],
+    ["12/31/2024 12:05 AM", "month/day/year", "2024-12-31T00:05:00Z"],
+    ["12/31/2024 1:05 pm", "month/day/year", "2024-12-31T13:05:00Z"],
+    ["1714521600", "seconds since 1970", "2024-05-01T00:00:00Z"],
+    ["1714521600000", "milliseconds since 1970", "2024-05-01T00:00:00Z"],
+  ])("reads %s", (cell, name, time) => {
+    const format = timeFormatOf([cell])!;
+    expect(format.name).toBe(name);
+    expect(format.parse(cell)).toBe(Date.parse(time));
+  });
+
+  it("takes no numbers or impossible dates for times", () => {
+    for (const cell of ["12", "3.5", "north", "2024-02-30", "99/99/2024", "2024-01-01 10:75"])
+      expect(timeFormatOf([cell, cell]), cell).toBeUndefined();
+  });
+
+  it("decides day or month by the cells, else by the order, and says when it assumed", () => {
+    expect(timeFormatOf(["01/02/2024", "13/02/2024"])!.name).toBe("day/month/year");
+    expect(timeFormatOf(["01/02/2024", "02/13/2024"])!.name).toBe("month/day/year");
+    const rising = timeFormatOf(["01/02/2024", "02/02/2024", "03/02/2024"])!;
+    expect(rising.name).toBe("day/month/year");
+    expect(rising.note).toMatch(/could be read either way; taken as day/);
+    expect(timeFormatOf(["02/01/2024", "02/02/2024", "02/03/2024"])!.name).toBe("month/day/year");
+  });
+});
+
+describe("csvSeries", () => {
+  it("reads a plain table", () => {
+    const series = csvSeries(table(200), "flow.csv", { unit: "veh" });
+    expect(series).toMatchObject({
+      id: "flow",
+      unit: "veh",
+      intervalMinutes: 5,
+      rows: 200,
+      columns: 2,
+      names: ["north", "south"],
+      start: "2024-05-01T00:00",
+      simulated: false,
+    });
+    expect([...series.values.subarray(0, 4)]).toEqual([0, 0, 1, 2]);
+    // 1 May 2024 was a Wednesday.
+    expect([series.weekday[0], series.slot[13]]).toEqual([2, 13]);
+    expect(series.protocol).toMatchObject({ trainRows: 160, validationRows: 20 });
+    expect(series.notes).toEqual(['Read as 5 min data, times in "time" (year-month-day).']);
+  });
+
+  it("copes with BOM, CRLF, semicolons, quotes, decimal commas and words", () => {
+    const rows = stamps(150, dayFirst).map((t, i) => `"${t}";"${i},5";"road; ""A"""`);
+    const series = csvSeries(`\ufeff"Zeit";"Fluss";"Ort"\r\n${rows.join("\r\n")}\r\n`, "f.csv");
+    expect(series.names).toEqual(["Fluss"]);
+    expect(series.values[3]).toBe(3.5);
+    expect(series.notes.join(" ")).toMatch(/decimal comma.*without numbers are not used: Ort/);
+  });
+
+  it("repairs and reports missing, repeated, late and unreadable rows and cells", () => {
+    const lines = table(150, iso, (i) => `${i},${i === 7 ? "NA" : i === 8 ? "broken" : i}`)
+      .trimEnd()
+      .split("\n");
+    const [head, ...rest] = lines;
+    const moved = [
+      ...rest.slice(0, 40),
+      ...rest.slice(43, 60),
+      rest[41]!,
+      rest[59]!,
+      ...rest.slice(60),
+    ];
+    const series = csvSeries([head, ...moved, "someday,1,2"].join("\n"), "f.csv");
+    const notes = series.notes.join(" ");
+    expect(series.rows).toBe(150);
+    expect(notes).toMatch(/1 of 150 rows have no readable time in "time"/);
+    expect(notes).toMatch(/"south": 1 cells are no numbers/);
+    expect(notes).toMatch(/1 row out of time order/);
+    expect(notes).toMatch(/1 row repeats a time/);
+    expect(notes).toMatch(/2 missing rows in gaps/);
+    expect(notes).toMatch(/2 missing values in rows that exist/);
+    expect(series.values[8 * 2 + 1]).toBeCloseTo(8, 5);
+    expect(series.observed![8 * 2 + 1]).toBe(0);
+  });
+
+  it("takes the columns it is told to", () => {
+    const series = csvSeries(table(200), "f.csv", { timeColumn: "time", columns: ["south"] });
+    expect(series.names).toEqual(["south"]);
+    expect(() => csvSeries(table(200), "f.csv", { columns: ["west"] })).toThrow(
+      /no column "west"; it has: time, north, south/,
+    );
+    expect(() => csvSeries(table(200), "f.csv", { timeColumn: "when" })).toThrow(
+      /no column "when" for the times/,
+    );
+  });
+
+  it.each([
+    ["", /is empty/],
+    ["time,flow\n", /header but no rows/],
+    ["just words\nmore\n", /one column; a column of times and at least one of values/],
+    ["1,2\n3,4\n", /holds numbers; the first line must name the columns/],
+    ["a,b\nx,1\ny,2\n", /no column of times among a \("x"\), b \("1"\)\. Readable are/],
+    ['time,a\n"2024-01-01,1\n', /no well-formed CSV: Quote Not Closed/],
+    [table(60), /60 rows; 12 steps in and up to 12 out need at least 140/],
+    [table(200, iso, () => "red,blue"), /no column of numbers; left beside the times: "north"/],
+  ])("names what is wrong with %j", (text, message) => {
+    expect(() => csvSeries(text as string, "my.csv")).toThrow(message as RegExp);
+    expect(() => csvSeries(text as string, "my.csv")).toThrow(/my\.csv/);
+  });
+});
+
+describe("readCsvSeries", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tensorlane-csv-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("reads files, packed ones too, also by way of loadTraffic", async () => {
+    const path = join(folder, "flow.csv");
+    await writeFile(path, table(200));
+    await writeFile(`${path}.gz`, gzipSync(table(200)));
+    const plain = await loadTraffic(path);
+    const packed = await loadTraffic(`${path}.gz`);
+    expect(packed.values).toEqual(plain.values);
+    expect([plain.id, packed.id]).toEqual(["flow", "flow"]);
+  });
+
+  it("says when there is no file", async () => {
+    await expect(readCsvSeries(join(folder, "no.csv"))).rejects.toThrow(
+      /no\.csv does not exist: give the path of a CSV file/,
+    );
+    await expect(readCsvSeries(folder)).rejects.toThrow(/is a folder/);
+  });
+});
