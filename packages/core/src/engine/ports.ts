@@ -106,8 +106,9 @@ export function checkValue(port: Port, value: Value, kind: string, label: string
       `Give a ${wanted.name} of exactly ${size} elements.`,
     );
   }
-  if ((value.data.buffer as { resizable?: boolean }).resizable) {
-    fail("a resizable ArrayBuffer", "Copy the data into one of fixed length.");
+  const { resizable, growable } = value.data.buffer as { resizable?: boolean; growable?: boolean };
+  if (resizable || growable) {
+    fail("memory that can change its size", "Copy the data into an array of its own.");
   }
 }
 

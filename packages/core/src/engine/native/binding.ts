@@ -87,8 +87,8 @@ export class BoundRun {
     for (const [name, value, bytes] of this.values) {
       if (value.data.byteLength === bytes) continue;
       throw new EngineError(
-        `$this.session.label: the memory bound to "${name}" is gone ($bytesbytes then, ` +
-          `$value.data.byteLengthnow): it was transferred, for example by postMessage. Copy instead.`,
+        `${this.session.label}: the memory bound to "${name}" is gone (${bytes} bytes then, ` +
+          `${value.data.byteLength} now): it was transferred, for example by postMessage. Copy instead.`,
       );
     }
   }

@@ -19,7 +19,7 @@ export class Environment {
   readonly memoryInfo: Pointer;
   /** ONNX Runtime's own allocator, for the names that it hands out. */
   readonly allocator: Pointer;
-  private bytes = 0;
+  readonly sessions = new Set<{ readonly bytes: number }>();
 
   constructor(library: Library, options: EnvironmentOptions = {}) {
     const label = "ONNX Runtime environment";
@@ -41,14 +41,11 @@ export class Environment {
     this.allocator = library.get("getAllocatorWithDefaultOptions", label);
   }
 
-  /** Books native bytes in (or, negative, out). */
-  held(bytes: number): void {
-    this.bytes += bytes;
-  }
-
   /** Native bytes held by live sessions, as far as known. */
   get memory(): number {
-    return this.bytes;
+    let sum = 0;
+    for (const { bytes } of this.sessions) sum += bytes;
+    return sum;
   }
 }
 

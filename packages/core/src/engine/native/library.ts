@@ -11,7 +11,7 @@ const apiVersion = 30;
 /** A pointer into native memory; 0 and null are both "nothing". */
 export type Pointer = bigint;
 type Arg = Pointer | number | bigint | boolean | string | ArrayBufferView | null;
-type Returns = "status" | "void" | "text" | "int";
+type Returns = "status" | "void" | "text";
 
 /**
  * Where each function stands in the OrtApi struct and what it takes. The order is part of ONNX Runtime's
@@ -53,6 +53,8 @@ const table = {
   createThreadingOptions: [121, "status", "p"],
   releaseThreadingOptions: [122, "void", "p"],
   addSessionConfigEntry: [130, "status", "pss"],
+  createAllocator: [131, "status", "ppp"],
+  releaseAllocator: [132, "void", "p"],
   runWithBinding: [133, "status", "ppp"],
   createIoBinding: [134, "status", "pp"],
   releaseIoBinding: [135, "void", "p"],
@@ -62,8 +64,10 @@ const table = {
   setGlobalInterOpNumThreads: [148, "status", "pi"],
   setGlobalSpinControl: [149, "status", "pi"],
   addExternalInitializers: [210, "status", "pppz"],
-  getBuildInfoString: [254, "text", ""],
   setDeterministicCompute: [273, "status", "pb"],
+  getKeyValue: [297, "text", "ps"],
+  releaseKeyValuePairs: [300, "void", "p"],
+  allocatorGetStats: [319, "status", "pp"],
 } as const satisfies Record<string, readonly [number, Returns, string]>;
 
 type Name = keyof typeof table;
@@ -82,7 +86,6 @@ interface NativeFunction {
 export class Library {
   readonly path: string;
   readonly version: string;
-  readonly build: string;
   private readonly functions: Record<Name, NativeFunction>;
 
   constructor(path: string, expected = pinnedVersion) {
@@ -105,7 +108,6 @@ export class Library {
         koffi.decode(addresses[index], proto(resultTypes[returns], [...args].map(argumentType))),
       ]),
     ) as Record<Name, NativeFunction>;
-    this.build = this.text("getBuildInfoString");
   }
 
   /** Calls a function that reports by status; throws an EngineError that begins with `label`. */
@@ -136,8 +138,9 @@ export class Library {
     this.functions[name](pointer);
   }
 
-  text(name: TextName, ...args: Arg[]): string {
-    return this.functions[name](...args) as string;
+  /** Calls a function that returns text; null where it has none. */
+  text(name: TextName, ...args: Arg[]): string | null {
+    return this.functions[name](...args) as string | null;
   }
 
   /** Calls a status function whose last argument receives a pointer or a size, and returns that. */
@@ -225,7 +228,6 @@ const resultTypes: Record<Returns, string> = {
   status: "void *",
   void: "void",
   text: "str",
-  int: "int",
 };
 
 function argumentType(code: string): string {

@@ -1,6 +1,6 @@
 import type { CompileOptions, Port, Value } from "../engine.ts";
 import { EngineError } from "../errors.ts";
-import { byteSize, checkValue, dtypeOfElementType, onnxElementType } from "../ports.ts";
+import { checkValue, dtypeOfElementType, onnxElementType } from "../ports.ts";
 import type { Environment } from "./environment.ts";
 import { addressOf, type Pointer, type StatusName, textAt } from "./library.ts";
 
@@ -13,11 +13,12 @@ export class Session {
   readonly label: string;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Native bytes that are known: the model, and the weights that ONNX Runtime may re-order. */
-  readonly bytes: number;
   readonly pointer: Pointer;
   /** Keeps external initialisers' memory: ONNX Runtime may read it in place. */
   readonly weights: readonly Value[];
+  private readonly modelBytes: number;
+  /** The session's own arena: activations and re-ordered weights. */
+  private readonly arena: Pointer;
   private readonly profiled: boolean;
   private holders = 1;
 
@@ -32,16 +33,26 @@ export class Session {
     this.pointer = pointer;
     this.label = label;
     this.weights = Object.values(options.initializers ?? {});
-    this.bytes = modelBytes + this.weights.reduce((sum, value) => sum + byteSize(value), 0);
+    this.modelBytes = modelBytes;
     this.profiled = options.profilePrefix !== undefined;
     try {
       this.inputs = ports(env, pointer, "Input", label);
       this.outputs = ports(env, pointer, "Output", label);
+      this.arena = env.library.get("createAllocator", label, pointer, env.memoryInfo);
     } catch (error) {
       env.library.release("releaseSession", pointer);
       throw error;
     }
-    env.held(this.bytes);
+    env.sessions.add(this);
+  }
+
+  /** Native bytes that are known: the model as it came and what the arena holds just now. */
+  get bytes(): number {
+    const { library } = this.env;
+    const stats = library.get("allocatorGetStats", this.label, this.arena);
+    const total = Number(library.text("getKeyValue", stats, "TotalAllocated") ?? 0);
+    library.release("releaseKeyValuePairs", stats);
+    return this.modelBytes + total;
   }
 
   hold(): void {
@@ -57,8 +68,9 @@ export class Session {
       const name = library.get("sessionEndProfiling", this.label, this.pointer, this.env.allocator);
       library.check("allocatorFree", this.label, this.env.allocator, name);
     }
+    library.release("releaseAllocator", this.arena);
     library.release("releaseSession", this.pointer);
-    this.env.held(-this.bytes);
+    this.env.sessions.delete(this);
   }
 }
 
