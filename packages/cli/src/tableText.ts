@@ -5,7 +5,7 @@ import Table3 from "cli-table3";
 type Style = Parameters<typeof styleText>[0];
 
 export const styled = (style: Style, text: string, color: boolean): string =>
-  color ? styleText(style, text) : text;
+  color ? styleText(style, text, { validateStream: false }) : text;
 
 /**
  * A table without vertical lines: numbers to the right, the best in bold (or starred without colour).

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { UserError, unknownName } from "./errors.ts";
 import { readRunInfo } from "./runFolder.ts";
 import type { Extra, Task, TaskOption, TrainOptions } from "./task.ts";
@@ -30,7 +30,7 @@ export async function planTrain(task: Task, request: TrainRequest): Promise<Trai
   const before = found?.task === task.name ? found.settings : undefined;
   const { defaults } = task;
   const settings = {
-    data: request.data ?? before?.data ?? defaults.data,
+    data: absolute(task, request.data) ?? before?.data ?? defaults.data,
     models: request.models ?? before?.models ?? defaults.models,
     seed: request.seed ?? before?.seed ?? defaults.seed,
     epochs: request.epochs ?? before?.epochs ?? defaults.epochs,
@@ -43,6 +43,12 @@ export async function planTrain(task: Task, request: TrainRequest): Promise<Trai
   checkData(task, settings.data);
   const out = request.out ?? defaultFolder(task, settings, resume);
   return { ...settings, out, resume, overwrite: request.overwrite ?? false };
+}
+
+/** A file is kept by its full path: `evaluate` may be called from another folder. */
+function absolute(task: Task, data: string | undefined): string | undefined {
+  const isFile = data !== undefined && !task.datasets.includes(data) && existsSync(data);
+  return isFile ? resolve(data) : data;
 }
 
 /** `--max-order <n>` is `maxOrder`; a negated `--no-attention` is `attention`. */
