@@ -99,7 +99,7 @@ export async function obtainFile(
   if (file.url === undefined || offline)
     throw new DataError(
       file.url === undefined ? "missing" : "offline",
-      `${entry.id}: ${file.mirror.path} is neither in a mirror (${mirror ?? "none set"}) nor in the cache (${path})${file.url === undefined ? ", and no source publishes it in this form" : ", and the network is ruled out"}. ${advice(file)}`,
+      `${entry.id}: ${file.mirror.path} is neither in a mirror (${mirror ?? "none set"}) nor in the cache (${path})${file.url === undefined ? ", and no source publishes it in this form" : ", and the network is ruled out"}. ${advice(file, path)}`,
     );
   const { onProgress, connectTimeoutMs, signal } = places;
   const { sha256, bytes } = file;
@@ -122,14 +122,14 @@ export async function obtainFile(
     };
   } catch (error) {
     if (!(error instanceof DataError) || error.code === "hash") throw error;
-    throw new DataError(error.code, `${entry.id}: ${error.message}. ${advice(file)}`, {
+    throw new DataError(error.code, `${entry.id}: ${error.message}. ${advice(file, path)}`, {
       cause: error,
     });
   }
 }
 
-function advice(file: DataFile): string {
-  const url = file.url === undefined ? "" : `, or fetch ${file.url} yourself into the cache`;
+function advice(file: DataFile, path: string): string {
+  const url = file.url === undefined ? "" : `, or save ${file.url} as ${path}`;
   return `Set TENSORLANE_DATA_MIRROR to a folder that holds ${file.mirror.path}${url}`;
 }
 

@@ -224,5 +224,6 @@ function reasonOf(error: unknown): string {
   let reason = error;
   while (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
   const { code, message } = reason as NodeJS.ErrnoException;
-  return [code, message].filter(Boolean).join(" ") || String(error);
+  if (!message) return code ?? String(error);
+  return code && !message.includes(code) ? `${code} ${message}` : message;
 }

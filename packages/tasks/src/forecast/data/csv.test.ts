@@ -54,12 +54,12 @@ describe("timeFormatOf", () => {
 
 describe("csvSeries", () => {
   it("reads a plain table", () => {
-    const series = csvSeries(table(200), "flow.csv", { unit: "veh" });
+    const series = csvSeries(table(300), "flow.csv", { unit: "veh" });
     expect(series).toMatchObject({
       id: "flow",
       unit: "veh",
       intervalMinutes: 5,
-      rows: 200,
+      rows: 300,
       columns: 2,
       names: ["north", "south"],
       start: "2024-05-01T00:00",
@@ -68,12 +68,12 @@ describe("csvSeries", () => {
     expect([...series.values.subarray(0, 4)]).toEqual([0, 0, 1, 2]);
     // 1 May 2024 was a Wednesday.
     expect([series.weekday[0], series.slot[13]]).toEqual([2, 13]);
-    expect(series.protocol).toMatchObject({ trainRows: 160, validationRows: 20 });
+    expect(series.protocol).toMatchObject({ trainRows: 240, validationRows: 30 });
     expect(series.notes).toEqual(['Read as 5 min data, times in "time" (year-month-day).']);
   });
 
   it("copes with BOM, CRLF, semicolons, quotes, decimal commas and words", () => {
-    const rows = stamps(150, dayFirst).map((t, i) => `"${t}";"${i},5";"road; ""A"""`);
+    const rows = stamps(260, dayFirst).map((t, i) => `"${t}";"${i},5";"road; ""A"""`);
     const series = csvSeries(`\ufeff"Zeit";"Fluss";"Ort"\r\n${rows.join("\r\n")}\r\n`, "f.csv");
     expect(series.names).toEqual(["Fluss"]);
     expect(series.values[3]).toBe(3.5);
@@ -81,7 +81,7 @@ describe("csvSeries", () => {
   });
 
   it("repairs and reports missing, repeated, late and unreadable rows and cells", () => {
-    const lines = table(150, iso, (i) => `${i},${i === 7 ? "NA" : i === 8 ? "broken" : i}`)
+    const lines = table(260, iso, (i) => `${i},${i === 7 ? "NA" : i === 8 ? "broken" : i}`)
       .trimEnd()
       .split("\n");
     const [head, ...rest] = lines;
@@ -94,8 +94,8 @@ describe("csvSeries", () => {
     ];
     const series = csvSeries([head, ...moved, "someday,1,2"].join("\n"), "f.csv");
     const notes = series.notes.join(" ");
-    expect(series.rows).toBe(150);
-    expect(notes).toMatch(/1 of 150 rows have no readable time in "time"/);
+    expect(series.rows).toBe(260);
+    expect(notes).toMatch(/1 of 260 rows have no readable time in "time"/);
     expect(notes).toMatch(/"south": 1 cells are no numbers/);
     expect(notes).toMatch(/1 row out of time order/);
     expect(notes).toMatch(/1 row repeats a time/);
@@ -105,13 +105,38 @@ describe("csvSeries", () => {
     expect(series.observed![8 * 2 + 1]).toBe(0);
   });
 
+  it("says when gaps leave no window in a part", () => {
+    const far = (d: Date) => iso(new Date(+d + Math.floor(+d / 6e6) * 36e5));
+    expect(() => csvSeries(table(300, far), "f.csv")).toThrow(
+      /f\.csv: long gaps cut its 300 rows into 16 runs, and the train part has none of 12 \+ 12/,
+    );
+  });
+
+  it("makes room for a window in every part of a short file", () => {
+    const { protocol, rows } = csvSeries(table(100), "f.csv");
+    expect([rows, protocol.trainRows, protocol.validationRows]).toEqual([100, 75, 25]);
+  });
+
+  it("says what it assumed about zones", () => {
+    const zoned = csvSeries(
+      table(300, (d) => d.toISOString()),
+      "f.csv",
+    );
+    expect(zoned.notes[0]).toMatch(/zone left aside/);
+    const counted = csvSeries(
+      table(300, (d) => String(+d / 1000)),
+      "f.csv",
+    );
+    expect(counted.notes[0]).toMatch(/the clock is UTC/);
+  });
+
   it("takes the columns it is told to", () => {
-    const series = csvSeries(table(200), "f.csv", { timeColumn: "time", columns: ["south"] });
+    const series = csvSeries(table(300), "f.csv", { timeColumn: "time", columns: ["south"] });
     expect(series.names).toEqual(["south"]);
-    expect(() => csvSeries(table(200), "f.csv", { columns: ["west"] })).toThrow(
+    expect(() => csvSeries(table(300), "f.csv", { columns: ["west"] })).toThrow(
       /no column "west"; it has: time, north, south/,
     );
-    expect(() => csvSeries(table(200), "f.csv", { timeColumn: "when" })).toThrow(
+    expect(() => csvSeries(table(300), "f.csv", { timeColumn: "when" })).toThrow(
       /no column "when" for the times/,
     );
   });
@@ -123,8 +148,8 @@ describe("csvSeries", () => {
     ["1,2\n3,4\n", /holds numbers; the first line must name the columns/],
     ["a,b\nx,1\ny,2\n", /no column of times among a \("x"\), b \("1"\)\. Readable are/],
     ['time,a\n"2024-01-01,1\n', /no well-formed CSV: Quote Not Closed/],
-    [table(60), /60 rows; 12 steps in and up to 12 out need at least 140/],
-    [table(200, iso, () => "red,blue"), /no column of numbers; left beside the times: "north"/],
+    [table(60), /60 rows; 12 steps in and up to 12 out need at least 100/],
+    [table(300, iso, () => "red,blue"), /no column of numbers; left beside the times: "north"/],
   ])("names what is wrong with %j", (text, message) => {
     expect(() => csvSeries(text as string, "my.csv")).toThrow(message as RegExp);
     expect(() => csvSeries(text as string, "my.csv")).toThrow(/my\.csv/);
@@ -140,8 +165,8 @@ describe("readCsvSeries", () => {
 
   it("reads files, packed ones too, also by way of loadTraffic", async () => {
     const path = join(folder, "flow.csv");
-    await writeFile(path, table(200));
-    await writeFile(`${path}.gz`, gzipSync(table(200)));
+    await writeFile(path, table(300));
+    await writeFile(`${path}.gz`, gzipSync(table(300)));
     const plain = await loadTraffic(path);
     const packed = await loadTraffic(`${path}.gz`);
     expect(packed.values).toEqual(plain.values);

@@ -1,7 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { regular } from "./regular.ts";
-import { calendarOf, describeInterval, localTime, type TrafficSeries } from "./series.ts";
+import {
+  calendarOf,
+  describeInterval,
+  localTime,
+  seriesWindows,
+  type TrafficSeries,
+} from "./series.ts";
 import { cellsOf, textOf } from "./table.ts";
 import { type TimeFormat, timeFormatOf } from "./timestamps.ts";
 
@@ -71,7 +77,8 @@ export function csvSeries(text: string, path: string, options: CsvOptions = {}):
     `Read as ${describeInterval(even.intervalMinutes)} data, times in "${header[time.at]}" (${time.format.name}).`,
     ...even.notes,
   );
-  return {
+  const span = stepsIn + Math.max(...horizons);
+  const series: TrafficSeries = {
     id: basename(path).replace(/\.(csv|tsv|txt)(\.gz)?$/i, ""),
     title: basename(path),
     unit: options.unit ?? "",
@@ -89,17 +96,24 @@ export function csvSeries(text: string, path: string, options: CsvOptions = {}):
     notes,
     protocol: {
       name: "last fifth",
-      source: "the last 20 % of the rows test, the 10 % before them choose the epoch",
+      source:
+        "the last 20 % of the rows test, the 10 % before them choose the epoch (more where that holds no window)",
       stepsIn,
       horizons,
-      trainRows: Math.floor(0.8 * even.rows),
-      validationRows: Math.floor(0.1 * even.rows),
+      trainRows: even.rows - Math.max(Math.ceil(0.2 * even.rows), span + 1),
+      validationRows: Math.max(Math.floor(0.1 * even.rows), span + 1),
       scaling: "minmax",
       windows: "inside",
       nonZeroOnly: false,
       published: [],
     },
   };
+  for (const part of ["train", "validation", "test"] as const)
+    if (seriesWindows(series, part, Math.max(...horizons)).length === 0)
+      throw new Error(
+        `data file ${path}: long gaps cut its ${even.rows} rows into ${even.segments.length} runs, and the ${part} part has none of ${stepsIn} + ${Math.max(...horizons)} rows. Give a file with fewer gaps, or fewer steps`,
+      );
+  return series;
 }
 
 function tableOf(text: string, path: string) {
@@ -206,7 +220,7 @@ function usesDecimalComma(rows: readonly string[][]): boolean {
   return commas > 0 && commas > cells.filter((cell) => /^[+-]?\d+\.\d+$/.test(cell)).length;
 }
 
-/** The test part, a fifth, must hold a few windows of the longest horizon. */
+/** Validation and test part must hold a window of the longest horizon, the training part several. */
 function enough(
   got: number,
   stepsIn: number,
@@ -215,7 +229,7 @@ function enough(
   what: string,
 ): void {
   const span = stepsIn + Math.max(...horizons);
-  const needed = 5 * (span + 4);
+  const needed = 4 * (span + 1);
   if (got < needed)
     throw new Error(
       `data file ${path} has ${got} ${what}; ${stepsIn} steps in and up to ${Math.max(...horizons)} out need at least ${needed}. Give more rows, or fewer steps`,

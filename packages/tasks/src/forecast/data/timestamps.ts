@@ -3,7 +3,7 @@ export interface TimeFormat {
   readonly name: string;
   /** Local wall time read as UTC, milliseconds; NaN where the cell is no such time. */
   readonly parse: (cell: string) => number;
-  /** Said where the order of day and month had to be assumed. */
+  /** What had to be assumed about day, month or zone. */
   readonly note?: string | undefined;
 }
 
@@ -13,6 +13,8 @@ const YEAR_FIRST = new RegExp(
   "i",
 );
 const YEAR_LAST = new RegExp(String.raw`^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})${CLOCK}$`, "i");
+
+const ZONE = /\d\s*(?:Z|UTC|:\d{2}[+-]\d{2}:?\d{2})$/i;
 
 /**
  * Milliseconds of a wall-clock time; NaN if there is no such day or hour.
@@ -82,6 +84,13 @@ export function timeFormatOf(all: readonly string[]): TimeFormat | undefined {
   const best = shares.indexOf(Math.max(...shares));
   if (shares[best]! < 0.5) return undefined;
   const format = formats[best]!;
+  if (format.name.endsWith("since 1970"))
+    return { ...format, note: "Times are counted from 1970: the clock is UTC, not local time." };
+  if (format.name === "year-month-day" && cells.some((cell) => ZONE.test(cell)))
+    return {
+      ...format,
+      note: "Times name a zone: the clock is taken as written, zone left aside.",
+    };
   if (format.name !== "day/month/year" || shares[3] !== shares[4]) return format;
   // Both readings are possible throughout: the one whose times rise more often is right.
   const [dayFirst, monthFirst] = [formats[3]!, formats[4]!];
