@@ -1,0 +1,70 @@
+import { allocate } from "../graph/dtype.ts";
+import type { Parameter } from "../graph/tensor.ts";
+import { groupOf, type Optimizer } from "../optim/optimizer.ts";
+
+/** Every parameter starts at a cache line. */
+const ALIGNMENT = 16;
+/** Elements that one run of the update takes: few enough to stay in the cache, many enough to be worth a run. */
+export const CHUNK = 2 ** 18;
+
+/** A parameter and its place in the arena. */
+export interface Place {
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * All trained parameters that are treated alike, with their gradients and optimiser state, each as one flat
+ * array: an update is a few large operations instead of hundreds of small ones. Parameters' own arrays
+ * become views of it.
+ */
+export class Arena {
+  readonly places: readonly Place[];
+  readonly optimizer: Optimizer;
+  readonly lrScale: number;
+  readonly length: number;
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly gradients: Float32Array<ArrayBuffer>;
+  readonly slots: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+
+  constructor(
+    named: readonly (readonly [string, Parameter])[],
+    optimizer: Optimizer,
+    lrScale: number,
+  ) {
+    let offset = 0;
+    this.places = named.map(([name, parameter]) => {
+      const place = { name, parameter, offset, size: parameter.data.length };
+      offset += Math.ceil(place.size / ALIGNMENT) * ALIGNMENT;
+      return place;
+    });
+    this.length = offset <= CHUNK ? offset : Math.ceil(offset / CHUNK) * CHUNK;
+    this.optimizer = optimizer;
+    this.lrScale = lrScale;
+    const floats = () => allocate("float32", this.length) as Float32Array<ArrayBuffer>;
+    this.values = floats();
+    this.gradients = floats();
+    this.slots = Object.fromEntries(
+      optimizer.slots.map(({ name, initial }) => [name, floats().fill(initial)]),
+    );
+    for (const { parameter, offset: at, size } of this.places) {
+      this.values.set(parameter.data as Float32Array, at);
+      parameter.data = this.values.subarray(at, at + size);
+    }
+  }
+
+  /** One arena for each way of treating parameters. */
+  static all(named: readonly (readonly [string, Parameter])[], optimizer: Optimizer): Arena[] {
+    const groups = new Map<number, (readonly [string, Parameter])[]>();
+    for (const entry of named) {
+      const { index } = groupOf(optimizer, entry[0]);
+      groups.set(index, [...(groups.get(index) ?? []), entry]);
+    }
+    return [...groups.values()].map((members) => {
+      const treatment = groupOf(optimizer, members[0][0]);
+      return new Arena(members, treatment.optimizer, treatment.lrScale);
+    });
+  }
+}

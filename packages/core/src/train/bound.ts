@@ -1,0 +1,173 @@
+import { fillRandomAsync, sharedFloats } from "#engine";
+import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
+import { randomStreams } from "../engine/randomLeaves.ts";
+import { isStatic, staticSize } from "../graph/dim.ts";
+import { allocate } from "../graph/dtype.ts";
+import { type Distribution, Parameter, type Tensor } from "../graph/tensor.ts";
+import { encodeModel, type LoweredGraph, lowerGraph } from "../onnx/lowering.ts";
+
+interface RandomInput {
+  readonly target: Float32Array;
+  /** Filled for the next step while this one runs. */
+  readonly ahead: Float32Array;
+  readonly distribution: Distribution;
+  readonly stream: number;
+}
+
+/** Fresh memory for a tensor of known shape. */
+export function memoryFor({ dtype, shape }: Tensor): Value {
+  if (!isStatic(shape)) throw new Error(`no memory for a symbolic shape: ${shape}`);
+  return { dtype, shape, data: allocate(dtype, staticSize(shape)) };
+}
+
+export interface Memory {
+  /** Memory for placeholders; made where none is given. Parameters are read where their data lie. */
+  readonly inputs?: ReadonlyMap<Tensor, Value>;
+  /** Memory for outputs; made where none is given. */
+  readonly outputs?: ReadonlyMap<Tensor, Value>;
+}
+
+/** A graph that an engine can run, on any memory of the right shapes. */
+export class CompiledGraph {
+  private readonly outputs: readonly Tensor[];
+  private readonly lowered: LoweredGraph;
+  private readonly executable: Executable;
+
+  private constructor(outputs: readonly Tensor[], lowered: LoweredGraph, executable: Executable) {
+    this.outputs = outputs;
+    this.lowered = lowered;
+    this.executable = executable;
+  }
+
+  static async create(
+    engine: Engine,
+    outputs: readonly Tensor[],
+    label: string,
+  ): Promise<CompiledGraph> {
+    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_") });
+    const executable = await engine.compile(encodeModel(lowered.model), { label });
+    return new CompiledGraph(outputs, lowered, executable);
+  }
+
+  bind(given: Memory = {}): BoundGraph {
+    const streams = randomStreams(this.lowered.inputs);
+    const memory = new Map<Tensor, Value>();
+    const randoms: RandomInput[] = [];
+    const inputs: Record<string, Value> = {};
+    const outputs: Record<string, Value> = {};
+    for (const { name, tensor, leaf } of this.lowered.inputs) {
+      let value = given.inputs?.get(tensor);
+      const { dtype } = tensor;
+      const shape = tensor.shape as readonly number[];
+      if (leaf.kind === "parameter") value = { dtype, shape, data: (tensor as Parameter).data };
+      if (leaf.kind === "data") value = { dtype, shape, data: leaf.data };
+      value ??= memoryFor(tensor);
+      if (leaf.kind === "random") {
+        const target = value.data as Float32Array;
+        const ahead = sharedFloats(target.length);
+        const stream = streams.get(tensor) as number;
+        randoms.push({ target, ahead, distribution: leaf.distribution, stream });
+      }
+      memory.set(tensor, value);
+      inputs[name] = value;
+    }
+    for (const [i, tensor] of this.outputs.entries()) {
+      const value = given.outputs?.get(tensor) ?? memoryFor(tensor);
+      if (!memory.has(tensor)) memory.set(tensor, value);
+      outputs[this.lowered.outputs[i]] = value;
+    }
+    return new BoundGraph(this.executable.bind({ inputs, outputs }), memory, randoms);
+  }
+
+  release(): void {
+    this.executable.release();
+  }
+}
+
+/**
+ * A graph tied to memory: placeholders and outputs are arrays to write and read between runs, parameters
+ * are read where their data lie, random leaves are drawn for every (seed, step).
+ */
+export class BoundGraph {
+  private readonly binding: Binding;
+  private readonly memory: ReadonlyMap<Tensor, Value>;
+  private readonly randoms: readonly RandomInput[];
+  private drawn: { readonly key: string; readonly ready: Promise<void> } | undefined;
+
+  constructor(
+    binding: Binding,
+    memory: ReadonlyMap<Tensor, Value>,
+    randoms: readonly RandomInput[],
+  ) {
+    this.binding = binding;
+    this.memory = memory;
+    this.randoms = randoms;
+  }
+
+  /** Compiles a graph and ties it to memory. */
+  static async create(
+    engine: Engine,
+    outputs: readonly Tensor[],
+    label: string,
+    memory?: Memory,
+  ): Promise<BoundGraph> {
+    return (await CompiledGraph.create(engine, outputs, label)).bind(memory);
+  }
+
+  /** The memory of a placeholder or an output. */
+  valueOf(tensor: Tensor): Value {
+    const value = this.memory.get(tensor);
+    if (!value) throw new Error(`${tensor} is neither an input nor an output of this graph`);
+    return value;
+  }
+
+  /** The memory of a placeholder, where the graph reads it at all. */
+  inputOf(tensor: Tensor): Value | undefined {
+    return this.memory.get(tensor);
+  }
+
+  /** The first number of an output. */
+  scalar(tensor: Tensor): number {
+    return Number(this.valueOf(tensor).data[0]);
+  }
+
+  async run(
+    key: { readonly seed: number; readonly step: number } = { seed: 0, step: 0 },
+  ): Promise<void> {
+    if (this.randoms.length === 0) return this.binding.run();
+    const { seed, step } = key;
+    const name = (at: number) => `${seed}/${at}`;
+    if (this.drawn?.key !== name(step)) {
+      await this.drawn?.ready;
+      this.drawn = { key: name(step), ready: this.draw(seed, step) };
+    }
+    await this.drawn.ready;
+    for (const { target, ahead } of this.randoms) target.set(ahead);
+    this.drawn = { key: name(step + 1), ready: this.draw(seed, step + 1) };
+    // Observed by the next run; until then a failure must not end the process.
+    this.drawn.ready.catch(() => {});
+    return this.binding.run();
+  }
+
+  private draw(seed: number, step: number): Promise<void> {
+    return fillRandomAsync(
+      this.randoms.map(({ ahead, distribution, stream }) => ({
+        target: ahead,
+        distribution,
+        key: { seed, step, stream },
+      })),
+    );
+  }
+
+  /** Whether a parameter's data have moved since this graph was bound. */
+  get isStale(): boolean {
+    for (const [tensor, { data }] of this.memory) {
+      if (tensor instanceof Parameter && tensor.data !== data) return true;
+    }
+    return false;
+  }
+
+  release(): void {
+    this.binding.release();
+  }
+}

@@ -1,0 +1,46 @@
+import { defaultEngine } from "#engine";
+import type { Batch, Field } from "../data/dataset.ts";
+import type { Engine, Value } from "../engine/engine.ts";
+import { placeholder, type Tensor } from "../graph/tensor.ts";
+import { type BoundGraph, CompiledGraph } from "./bound.ts";
+
+/**
+ * Compiles a function of a batch for many runs. Parameters are read where they lie, so the result follows
+ * training. Returned values are overwritten by the next call.
+ *
+ * @param fields what a batch holds, e.g. `loader.fields`
+ * @example
+ * const run = await compile(loader.fields, 64, ({ x }) => ({ y: model.forward(x) }));
+ * const { y } = await run(batch);
+ */
+export async function compile<Name extends string>(
+  fields: Readonly<Record<string, Field>>,
+  batchSize: number,
+  build: (batch: Readonly<Record<string, Tensor>>) => Readonly<Record<Name, Tensor>>,
+  options: { readonly engine?: Engine; readonly label?: string } = {},
+): Promise<(batch: Batch) => Promise<Record<Name, Value>>> {
+  const inputs = Object.fromEntries(
+    Object.entries(fields).map(([name, { dtype, shape }]) => [
+      name,
+      placeholder(name, [batchSize, ...shape], dtype),
+    ]),
+  );
+  const outputs = Object.entries<Tensor>(build(inputs));
+  const engine = options.engine ?? (await defaultEngine());
+  const tensors = outputs.map(([, tensor]) => tensor);
+  const graph = await CompiledGraph.create(engine, tensors, options.label ?? "forward");
+  let bound: BoundGraph = graph.bind();
+  return async (batch) => {
+    if (bound.isStale) {
+      bound.release();
+      bound = graph.bind();
+    }
+    for (const [name, tensor] of Object.entries(inputs)) {
+      const input = bound.inputOf(tensor);
+      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
+    }
+    await bound.run();
+    const values = outputs.map(([name, tensor]) => [name, bound.valueOf(tensor)]);
+    return Object.fromEntries(values) as Record<Name, Value>;
+  };
+}

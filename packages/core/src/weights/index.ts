@@ -1,0 +1,1 @@
+export { type NamedArrays, readSafetensors, writeSafetensors } from "./safetensors.ts";
