@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { EngineError } from "./errors.ts";
 import { type FillOrder, generator, orderOf, type RandomFill } from "./random.ts";
 
@@ -57,9 +57,12 @@ class Crew {
   private readonly pending: Pending[] = [];
 
   constructor() {
-    // The program is the generator's own source text: it needs no file that a bundler or a test runner
-    // would have to find and compile.
-    this.worker = new Worker(`const local = (${generator})();\n(${serve})(local);`, { eval: true });
+    // The program is these functions' own source text: no file that a bundler or a test runner would have
+    // to find and compile. `require` stands in the string because bundlers rename it elsewhere.
+    this.worker = new Worker(
+      `(${serve})(require("node:worker_threads").parentPort, (${generator})());`,
+      { eval: true },
+    );
     this.worker.on("message", (results: readonly (Float32Array | undefined)[]) => {
       const { fills, resolve } = this.pending.shift()!;
       for (const [i, result] of results.entries()) if (result) fills[i].target.set(result);
@@ -90,15 +93,14 @@ class Crew {
 }
 
 /** The worker's side; like `generator` it may refer to nothing outside itself. */
-function serve(local: ReturnType<typeof generator>): void {
-  const { parentPort } = require("node:worker_threads") as typeof import("node:worker_threads");
-  parentPort!.on("message", (jobs: readonly Job[]) => {
+function serve(port: MessagePort, local: ReturnType<typeof generator>): void {
+  port.on("message", (jobs: readonly Job[]) => {
     const results = jobs.map(({ order, length, shared }) => {
       const target = shared ?? new Float32Array(length);
       local.fill(target, order);
       return shared ? undefined : target;
     });
     const buffers = results.flatMap((result) => (result ? [result.buffer as ArrayBuffer] : []));
-    parentPort!.postMessage(results, buffers);
+    port.postMessage(results, buffers);
   });
 }

@@ -25,10 +25,17 @@ let environment: Environment | undefined;
 
 /**
  * ONNX Runtime through its C API: state stays in bound JavaScript memory, runs leave the event loop
- * free. There is one environment a process, so only the first call's options take effect.
+ * free. There is one environment a process; asking for another number of threads later is an error.
  */
 export function createNativeEngine(options: NativeOptions = {}): Engine {
   environment ??= new Environment(new Library(options.path ?? locateLibrary()), options);
+  const { threads } = environment;
+  if (options.threads !== undefined && options.threads !== threads) {
+    throw new EngineError(
+      `the native engine already runs with ${threads} threads in this process and cannot change to ` +
+        `${options.threads}. Set TENSORLANE_THREADS, or give the option to the first engine.`,
+    );
+  }
   return new NativeEngine(environment);
 }
 

@@ -120,17 +120,23 @@ export class Library {
    * The same on a worker thread: the event loop stays free and the process alive meanwhile. Whatever the
    * addresses in `args` belong to must be in `keep`: V8 knows nothing of them and would collect it.
    */
-  checkAsync(name: StatusName, label: string, keep: object, ...args: Arg[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const flight = { keep };
-      inFlight.add(flight);
-      this.functions[name].async(...args, (error, status) => {
-        inFlight.delete(flight);
-        if (error) reject(new EngineError(`${label}: ${error.message}`, { cause: error }));
-        else if (status) reject(this.failure(status as Pointer, label));
-        else resolve();
+  async checkAsync(name: StatusName, label: string, keep: object, ...args: Arg[]): Promise<void> {
+    const flight = { keep };
+    inFlight.add(flight);
+    let status: unknown;
+    try {
+      status = await new Promise((resolve, reject) => {
+        this.functions[name].async(...args, (error, result) =>
+          error ? reject(error) : resolve(result),
+        );
       });
-    });
+    } catch (cause) {
+      // Such as too many calls at once.
+      throw new EngineError(`${label}: ${(cause as Error).message}`, { cause });
+    } finally {
+      inFlight.delete(flight);
+    }
+    if (status) throw this.failure(status as Pointer, label);
   }
 
   /** Calls a release function. */
@@ -221,7 +227,15 @@ function growStacks(): void {
   const wanted = 8 * 2 ** 20;
   const { async_stack_size = 0, sync_stack_size = 0 } = koffi.config();
   if (async_stack_size >= wanted && sync_stack_size >= wanted) return;
-  koffi.config({ async_stack_size: wanted, sync_stack_size: wanted });
+  try {
+    koffi.config({ async_stack_size: wanted, sync_stack_size: wanted });
+  } catch (cause) {
+    throw new EngineError(
+      `koffi is in use already with worker stacks of ${async_stack_size / 1024} KiB, too small for ` +
+        "ONNX Runtime. Load Tensorlane's engine before whatever else uses koffi in this process.",
+      { cause },
+    );
+  }
 }
 
 const resultTypes: Record<Returns, string> = {

@@ -189,6 +189,11 @@ describe("memory", () => {
 });
 
 describe("options", () => {
+  test("threads are the process's and cannot change", () => {
+    expect(createNativeEngine().info.threads).toBe(2);
+    expect(() => createNativeEngine({ threads: 3 })).toThrow("already runs with 2 threads");
+  });
+
   test("a profile is written with the given prefix and is complete", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tensorlane-"));
     try {
