@@ -12,6 +12,7 @@ export * as ops from "./graph/ops/index.ts";
 export { scan } from "./graph/ops/scan.ts";
 export { Parameter, placeholder, random, Tensor, tensor } from "./graph/tensor.ts";
 export * as nn from "./nn/index.ts";
+export * as onnx from "./onnx/index.ts";
 export * as optim from "./optim/index.ts";
 export * from "./train/index.ts";
 export * as weights from "./weights/index.ts";

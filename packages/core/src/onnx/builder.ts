@@ -113,16 +113,18 @@ export class GraphBuilder {
     const twin = key && this.find(key);
     if (twin) return twin[0];
     const name = this.unique(hint);
-    this.initializers.push(
-      create(TensorProtoSchema, {
-        name,
-        dims: shape.map(BigInt),
-        dataType: onnxType[dtype],
-        rawData: bytes.slice(),
-      }),
-    );
+    this.initializer(name, dtype, shape, data);
     if (key) this.known.set(key, [name]);
     return name;
+  }
+
+  /** A named constant inside the graph, such as a weight. */
+  initializer(name: string, dtype: DType, shape: readonly number[], data: TensorData): void {
+    const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    const dims = shape.map(BigInt);
+    this.initializers.push(
+      create(TensorProtoSchema, { name, dims, dataType: onnxType[dtype], rawData }),
+    );
   }
 
   /** A 1-D int64 constant, as axes and shapes want it. */

@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { TensorlaneError } from "../errors.ts";
 import { type Dim, isStatic, type Shape, type Size } from "../graph/dim.ts";
 import { planRewrites } from "../graph/rewrite.ts";
-import { type Leaf, leafOf, type Node, type Tensor } from "../graph/tensor.ts";
+import { type Leaf, leafOf, type Node, type Parameter, type Tensor } from "../graph/tensor.ts";
 import { identity, type Resolve, topological } from "../graph/walk.ts";
 import { type Attribute, GraphBuilder, valueInfo } from "./builder.ts";
 import { type GraphProto, type ModelProto, ModelProtoSchema } from "./onnx_pb.ts";
@@ -31,6 +31,8 @@ export interface LowerOptions {
   readonly inputNames?: ReadonlyMap<Tensor, string>;
   readonly outputNames?: readonly string[];
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Names of parameters and data that go into the file as constants instead of being inputs. */
+  readonly embedded?: ReadonlyMap<Tensor, string>;
 }
 
 /** What an operator's lowering rule writes to: emits nodes into the graph that is being built. */
@@ -41,11 +43,11 @@ export class Lowering {
   /** Where a symbolic dimension can be read off: an input and its axis. */
   private readonly dims = new Map<string, { readonly input: string; readonly axis: number }>();
   private readonly parent: Lowering | undefined;
-  private readonly wanted: ReadonlyMap<Tensor, string>;
+  private readonly options: LowerOptions;
   private hint = "";
 
-  constructor(wanted: ReadonlyMap<Tensor, string>, parent?: Lowering) {
-    this.wanted = wanted;
+  constructor(options: LowerOptions, parent?: Lowering) {
+    this.options = options;
     this.parent = parent;
     this.builder = new GraphBuilder(parent?.builder);
   }
@@ -75,13 +77,23 @@ export class Lowering {
   input(tensor: Tensor): string {
     if (this.parent) return this.parent.input(tensor);
     const leaf = leafOf(tensor) as Leaf;
+    const constant = this.options.embedded?.get(tensor);
+    if (constant !== undefined) return this.embed(tensor, leaf, constant);
     const fallback = leaf.kind === "placeholder" ? leaf.name : leaf.kind;
-    const name = this.builder.unique(this.wanted.get(tensor) ?? fallback);
+    const name = this.builder.unique(this.options.inputNames?.get(tensor) ?? fallback);
     this.builder.inputs.push(valueInfo(name, tensor.dtype, tensor.shape));
     this.bindDims(name, tensor.shape);
     this.inputs.push({ name, tensor, leaf });
     this.names.set(tensor, name);
     return name;
+  }
+
+  private embed(tensor: Tensor, leaf: Leaf, name: string): string {
+    const data = leaf.kind === "data" ? leaf.data : (tensor as Parameter).data;
+    const unique = this.builder.unique(name);
+    this.builder.initializer(unique, tensor.dtype, tensor.shape as readonly number[], data);
+    this.names.set(tensor, unique);
+    return unique;
   }
 
   private bindDims(input: string, shape: Shape): void {
@@ -146,7 +158,7 @@ export class Lowering {
    * uses is read from this graph.
    */
   subgraph(name: string, inputs: readonly Tensor[], outputs: readonly Tensor[]): GraphProto {
-    const inner = new Lowering(this.wanted, this);
+    const inner = new Lowering(this.options, this);
     for (const [i, tensor] of inputs.entries()) {
       const input = inner.builder.unique(`${name}_in_${i}`);
       inner.builder.inputs.push(valueInfo(input, tensor.dtype, tensor.shape));
@@ -168,7 +180,7 @@ export class Lowering {
 
 /** Turns the part of the graph that `outputs` depend on into one standard ONNX model. */
 export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {}): LoweredGraph {
-  const lowering = new Lowering(options.inputNames ?? new Map());
+  const lowering = new Lowering(options);
   const { builder } = lowering;
   // Reserve the names that callers rely on before anything else takes them.
   const names = outputs.map((_, i) => options.outputNames?.[i] ?? `output_${i}`);
