@@ -32,11 +32,12 @@ rmSync(target, { recursive: true, force: true });
 const source = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
 
 const manifest = JSON.parse(readFileSync(join(source, "package.json"), "utf8"));
-const { dependencies } = JSON.parse(readFileSync(join(core, "package.json"), "utf8"));
-if (manifest.version !== dependencies["onnxruntime-node"]) {
+const own = JSON.parse(readFileSync(join(core, "package.json"), "utf8"));
+const pinned = { ...own.dependencies, ...own.optionalDependencies }["onnxruntime-node"];
+if (manifest.version !== pinned) {
   throw new Error(
-    `onnxruntime-node ${manifest.version} is installed, but package.json pins ` +
-      `${dependencies["onnxruntime-node"]}: run npm ci`,
+    `onnxruntime-node ${manifest.version} is installed, but package.json pins ${pinned}: ` +
+      "run npm ci",
   );
 }
 delete manifest.scripts;

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { chooseEngine, defaultEngine } from "./default.node.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError } from "./errors.ts";
-import { threadsWanted } from "./threads.node.ts";
+import { spinningWanted, threadsWanted } from "./threads.node.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -52,6 +52,16 @@ test("fails with every reason where nothing loads", async () => {
   await expect(chooseEngine(undefined, none)).rejects.toThrow(
     /no engine can load here.*native cannot.*node-binding cannot.*wasm cannot/,
   );
+});
+
+test("spinning is on unless TENSORLANE_SPINNING is 0", () => {
+  expect([undefined, "", "1", "0"].map((each) => spinningWanted(each))).toEqual([
+    spinningWanted(),
+    true,
+    true,
+    false,
+  ]);
+  expect(() => spinningWanted("yes")).toThrow('TENSORLANE_SPINNING is "yes": give 0 or 1');
 });
 
 test("threads come from TENSORLANE_THREADS or the machine", () => {

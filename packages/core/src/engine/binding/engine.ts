@@ -23,7 +23,7 @@ export async function createBindingEngine(options: BindingOptions): Promise<Engi
   if (version !== pinnedVersion) {
     throw new EngineError(
       `onnxruntime-node is ${version}, but this release of Tensorlane is made for ${pinnedVersion}. ` +
-        `Run npm install onnxruntime-node@${pinnedVersion} (exactly).`,
+        `Run npm install --ignore-scripts onnxruntime-node@${pinnedVersion} (exactly).`,
     );
   }
   ort.env.logLevel = "fatal";

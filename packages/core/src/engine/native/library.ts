@@ -195,7 +195,7 @@ export function locateLibrary(): string {
     folder = dirname(require.resolve("onnxruntime-node/package.json"));
   } catch (cause) {
     throw new EngineError(
-      `the package onnxruntime-node is not installed: run npm install onnxruntime-node@${pinnedVersion}`,
+      `the package onnxruntime-node is not installed: run npm install --ignore-scripts onnxruntime-node@${pinnedVersion}`,
       { cause },
     );
   }
@@ -215,7 +215,7 @@ export function locateLibrary(): string {
 function versionMismatch(path: string, found: string, expected: string): string {
   return (
     `${path} is ONNX Runtime ${found}, but this release of Tensorlane is made for ${expected}. ` +
-    `Run npm install onnxruntime-node@${expected} (exactly), or set TENSORLANE_ENGINE=wasm.`
+    `Run npm install --ignore-scripts onnxruntime-node@${expected} (exactly), or set TENSORLANE_ENGINE=wasm.`
   );
 }
 
