@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { defaultEngine } from "#engine";
 import "../graph/methods.ts";
 import { gradients } from "../autodiff/gradients.ts";
 import { evaluate } from "../evaluate.ts";
+import { Dim } from "../graph/dim.ts";
 import { mul, sum } from "../graph/ops/index.ts";
-import { type Tensor, tensor } from "../graph/tensor.ts";
+import { placeholder, type Tensor, tensor } from "../graph/tensor.ts";
+import { encodeModel, lowerGraph } from "../onnx/lowering.ts";
 import {
   bce,
   bceWithLogits,
@@ -261,6 +264,31 @@ describe("cross entropy", () => {
       expect(slope.slice(0, 5)).toEqual([0, 0, 0, 0, 0]);
     }
   });
+});
+
+test("a batch of symbolic size: one graph for every number of rows", async () => {
+  const batch = new Dim("batch");
+  const x = placeholder("x", [batch, 3]);
+  const target = placeholder("target", [batch], "int32");
+  const sampleWeight = placeholder("weight", [batch]);
+  const loss = crossEntropy(x, target, { sampleWeight, labelSmoothing: 0.1 });
+  const { model, outputs } = lowerGraph([loss, ...gradients(loss, [x])]);
+  const executable = await (await defaultEngine()).compile(encodeModel(model));
+  for (const n of [1, 4]) {
+    const rows = tensor(wave(3 * n, 0, -1, 1), [n, 3]);
+    const ids = tensor(new Int32Array(n).fill(2));
+    const weights = tensor(wave(n, 0, 0.5, 1));
+    const ours = crossEntropy(rows, ids, { sampleWeight: weights, labelSmoothing: 0.1 });
+    const [value, slope] = await both(ours, rows);
+    const results = await executable.run({
+      x: await evaluate(rows),
+      target: await evaluate(ids),
+      weight: await evaluate(weights),
+    });
+    expectNear([...(results[outputs[0]].data as Float32Array)], value);
+    expectNear([...(results[outputs[1]].data as Float32Array)], slope);
+  }
+  executable.release();
 });
 
 describe("at ties and extremes as in PyTorch", () => {
