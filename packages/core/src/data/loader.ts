@@ -11,6 +11,11 @@ export interface DataLoaderOptions {
   readonly dropLast?: boolean | undefined;
   /** Fill a short last batch up with zero rows of weight 0; the default unless `dropLast`. */
   readonly padLast?: boolean | undefined;
+  /**
+   * Batches that make an epoch; by default as many as pass over all samples once. With fewer (a large data
+   * set, frequent validation) or more, epochs follow one another through the same passes.
+   */
+  readonly batchesPerEpoch?: number | undefined;
 }
 
 /** One batch and its place. */
@@ -56,6 +61,8 @@ export class DataLoader {
   readonly fields: Readonly<Record<string, Field>>;
   /** What happens to a short last batch, in words; undefined where all batches are full. */
   readonly notice: string | undefined;
+  /** Batches in one pass over all samples. */
+  readonly #pass: number;
   #order: { epoch: number; indices: Int32Array } | undefined;
 
   constructor(dataset: Dataset, options: DataLoaderOptions) {
@@ -74,10 +81,15 @@ export class DataLoader {
     this.seed = seed;
     this.dropLast = dropLast;
     const rest = dataset.length % batchSize;
-    this.length = dropLast
+    this.#pass = dropLast
       ? Math.floor(dataset.length / batchSize)
       : Math.ceil(dataset.length / batchSize);
-    if (this.length === 0)
+    this.length = options.batchesPerEpoch ?? this.#pass;
+    if (!Number.isInteger(this.length) || this.length < 0)
+      throw new RangeError(
+        `DataLoader: batchesPerEpoch ${this.length} must be a whole number above 0`,
+      );
+    if (this.#pass === 0 || this.length === 0)
       throw new RangeError(
         `DataLoader: ${dataset.length} samples make no batch of ${batchSize}; use a smaller batchSize${dropLast ? " or padLast" : ""}`,
       );
@@ -90,7 +102,7 @@ export class DataLoader {
         : `the last batch holds ${rest} samples, padded to ${batchSize} with rows of weight 0`;
   }
 
-  /** Sample indices in the order of an epoch. */
+  /** Sample indices in the order of a pass over the data set (an epoch, unless `batchesPerEpoch` is set). */
   order(epoch: number): Int32Array {
     if (!Number.isInteger(epoch) || epoch < 0)
       throw new RangeError(`DataLoader: epoch ${epoch} must be a whole number from 0`);
@@ -109,8 +121,9 @@ export class DataLoader {
   indices(epoch: number, index: number): Int32Array {
     if (!(Number.isInteger(index) && index >= 0 && index < this.length))
       throw new RangeError(`DataLoader: batch ${index} of an epoch of ${this.length}`);
-    const begin = index * this.batchSize;
-    return this.order(epoch).subarray(begin, begin + this.batchSize);
+    const place = epoch * this.length + index;
+    const begin = (place % this.#pass) * this.batchSize;
+    return this.order(Math.floor(place / this.#pass)).subarray(begin, begin + this.batchSize);
   }
 
   /** Zero-filled memory for one batch. */

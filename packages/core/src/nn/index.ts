@@ -1,4 +1,5 @@
 export * from "./layers.ts";
+export * from "./losses.ts";
 export {
   Buffer,
   type LoadReport,
