@@ -1,3 +1,5 @@
+export * as init from "./init.ts";
+export { manualSeed } from "./init.ts";
 export * from "./layers.ts";
 export * from "./losses.ts";
 export {
@@ -8,6 +10,5 @@ export {
   trace,
   updateBuffer,
 } from "./module.ts";
-export { manualSeed, randomParameter } from "./parameter.ts";
 export * from "./recurrent/cells.ts";
 export * from "./recurrent/layers.ts";

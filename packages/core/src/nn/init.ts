@@ -1,4 +1,5 @@
 import { fillRandom } from "../engine/random.ts";
+import { fnv1a } from "../engine/randomLeaves.ts";
 import { TensorlaneError } from "../errors.ts";
 import { format } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
@@ -19,15 +20,6 @@ export function drawFor(seed: number, name: string): Draw {
   return (target, distribution) => {
     fillRandom(target, distribution, { seed, step: step++, stream });
   };
-}
-
-/** FNV-1a, 32 bits, over the UTF-8 bytes. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  }
-  return hash;
 }
 
 // Rules --------------------------------------------------------------------------------------------
@@ -216,8 +208,18 @@ function wrongRank(what: string, shape: readonly number[], wanted: string): Tens
 // Parameters that know their rule -------------------------------------------------------------------
 
 const rules = new WeakMap<Parameter, Initializer>();
-/** Numbers the parameters of this process, so that two of them do not start with equal values. */
+/** PyTorch's one global habit: modules draw their first values as they are made, in that order. */
+let globalSeed = 0;
 let made = 0;
+
+/**
+ * Fixes the first values of modules made from here on, as PyTorch's `manual_seed` does: the same seed and
+ * the same modules in the same order give the same weights.
+ */
+export function manualSeed(seed: number): void {
+  globalSeed = seed;
+  made = 0;
+}
 
 /**
  * A parameter that remembers how it is initialised. It starts with values of its own; `initialize` gives
@@ -229,7 +231,7 @@ let made = 0;
 export function parameter(shape: readonly number[], rule: Initializer): Parameter {
   const size = shape.reduce((a, b) => a * b, 1);
   const result = new Parameter(allocate("float32", size), shape);
-  return reset(result, rule, drawFor(0, `#${made++}`));
+  return reset(result, rule, drawFor(globalSeed, `#${made++}`));
 }
 
 /** Gives a parameter another rule and new values by it. */
@@ -237,7 +239,7 @@ export function reset(target: Parameter, rule: Initializer, draw?: Draw): Parame
   if (!(target.data instanceof Float32Array)) {
     throw new TensorlaneError(`init: takes float32 parameters, received ${target.dtype}`);
   }
-  rule(target.data, target.shape, draw ?? drawFor(0, `#${made++}`));
+  rule(target.data, target.shape, draw ?? drawFor(globalSeed, `#${made++}`));
   rules.set(target, rule);
   return target;
 }

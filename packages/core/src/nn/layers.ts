@@ -2,8 +2,8 @@ import { TensorlaneError } from "../errors.ts";
 import { allocate } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { Parameter, random, type Tensor } from "../graph/tensor.ts";
+import * as init from "./init.ts";
 import { Module } from "./module.ts";
-import { randomParameter, uniformParameter } from "./parameter.ts";
 
 /** A module from one tensor to one tensor. */
 export type Layer = Module & { forward(x: Tensor): Tensor };
@@ -39,9 +39,10 @@ export class Linear extends Module {
 
   constructor({ inFeatures, outFeatures, bias = true }: LinearOptions) {
     super();
-    const bound = 1 / Math.sqrt(inFeatures);
-    this.weight = uniformParameter([outFeatures, inFeatures], bound);
-    if (bias) this.bias = uniformParameter([outFeatures], bound);
+    // PyTorch's default: kaiming_uniform with a = √5, which is this bound for both.
+    const rule = init.uniform(-1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures));
+    this.weight = init.parameter([outFeatures, inFeatures], rule);
+    if (bias) this.bias = init.parameter([outFeatures], rule);
   }
 
   forward(x: Tensor): Tensor {
@@ -63,16 +64,10 @@ export class Embedding extends Module {
 
   constructor({ numEmbeddings, embeddingDim, paddingIdx }: EmbeddingOptions) {
     super();
-    this.weight = randomParameter([numEmbeddings, embeddingDim], {
-      kind: "normal",
-      mean: 0,
-      std: 1,
-    });
+    const rows = init.normal();
+    const rule = paddingIdx === undefined ? rows : init.withZeroRow(rows, paddingIdx);
+    this.weight = init.parameter([numEmbeddings, embeddingDim], rule);
     this.paddingIdx = paddingIdx;
-    if (paddingIdx !== undefined) {
-      const row = paddingIdx < 0 ? paddingIdx + numEmbeddings : paddingIdx;
-      this.weight.data.fill(0 as never, row * embeddingDim, (row + 1) * embeddingDim);
-    }
   }
 
   forward(tokens: Tensor): Tensor {

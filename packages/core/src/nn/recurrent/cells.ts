@@ -2,8 +2,8 @@ import { TensorlaneError } from "../../errors.ts";
 import { equal, format, type Size } from "../../graph/dim.ts";
 import * as ops from "../../graph/ops/index.ts";
 import type { Parameter, Tensor } from "../../graph/tensor.ts";
+import { parameter, uniform } from "../init.ts";
 import { Module } from "../module.ts";
-import { uniformParameter } from "../parameter.ts";
 import { gatesOf, type Kind, projectInput, statesOf, step } from "./steps.ts";
 
 /** Named states of one step, each (N, size). The first one is the cell's output. */
@@ -37,13 +37,13 @@ abstract class GatedCell<State extends CellState> extends Cell<State> {
   constructor(kind: Kind, { inputSize, hiddenSize, bias = true }: CellOptions) {
     super();
     const rows = gatesOf[kind] * hiddenSize;
-    const bound = 1 / Math.sqrt(hiddenSize);
+    const rule = uniform(-1 / Math.sqrt(hiddenSize), 1 / Math.sqrt(hiddenSize));
     this.kind = kind;
     this.hiddenSize = hiddenSize;
-    this.weight_ih = uniformParameter([rows, inputSize], bound);
-    this.weight_hh = uniformParameter([rows, hiddenSize], bound);
-    if (bias) this.bias_ih = uniformParameter([rows], bound);
-    if (bias) this.bias_hh = uniformParameter([rows], bound);
+    this.weight_ih = parameter([rows, inputSize], rule);
+    this.weight_hh = parameter([rows, hiddenSize], rule);
+    if (bias) this.bias_ih = parameter([rows], rule);
+    if (bias) this.bias_hh = parameter([rows], rule);
   }
 
   initialState(batch: Size): State {

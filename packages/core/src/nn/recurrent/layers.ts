@@ -2,9 +2,9 @@ import { TensorlaneError } from "../../errors.ts";
 import { equal, format, type Size } from "../../graph/dim.ts";
 import * as ops from "../../graph/ops/index.ts";
 import { type Parameter, Tensor, tensor } from "../../graph/tensor.ts";
+import { parameter, uniform } from "../init.ts";
 import { dropout } from "../layers.ts";
 import { Module } from "../module.ts";
-import { uniformParameter } from "../parameter.ts";
 import { recurrentLayer } from "./op.ts";
 import { gatesOf, type Kind, statesOf } from "./steps.ts";
 
@@ -85,13 +85,13 @@ abstract class Recurrent extends Module {
 
   private makeParameters(projSize: number): void {
     const rows = gatesOf[this.kind] * this.hiddenSize;
-    const bound = 1 / Math.sqrt(this.hiddenSize);
+    const rule = uniform(-1 / Math.sqrt(this.hiddenSize), 1 / Math.sqrt(this.hiddenSize));
     for (let layer = 0; layer < this.numLayers; layer++) {
       for (let direction = 0; direction < this.directions; direction++) {
         const width = layer === 0 ? this.inputSize : this.outputSize * this.directions;
         const define = (name: string, shape: readonly number[]) =>
           Object.assign(this, {
-            [`${name}${suffix(layer, direction)}`]: uniformParameter(shape, bound),
+            [`${name}${suffix(layer, direction)}`]: parameter(shape, rule),
           });
         define("weight_ih", [rows, width]);
         define("weight_hh", [rows, this.outputSize]);
