@@ -67,7 +67,7 @@ describe("optimizers", () => {
     const { shape, parameter, gradients } = golden;
     let state = startOf(optimizer, [tensor(parameter, shape)]);
     const path = gradients.map((gradient, i) => {
-      state = update(optimizer, state, [tensor(gradient, shape)], i + 1);
+      state = update(optimizer, state, [tensor(gradient, shape)], tensor(i + 1));
       return state.parameters[0];
     });
     const results = await evaluate(path);

@@ -87,12 +87,12 @@ export const startOf = (
   ),
 });
 
-/** One update of all parameters; `step` counts from 1. */
+/** One update of all parameters; `step` is a scalar that counts from 1. */
 export function update(
   optimizer: optim.Optimizer,
   state: TrainingState,
   gradients: readonly Tensor[],
-  step: number,
+  step: Tensor,
 ): TrainingState {
   const lr = tensor(optimizer.lr);
   const results = state.parameters.map((parameter, i) =>
@@ -101,7 +101,7 @@ export function update(
       gradient: gradients[i],
       slots: state.slots[i],
       lr,
-      step: tensor(step),
+      step,
     }),
   );
   return {

@@ -16,6 +16,16 @@ const FACTOR = 8;
 const FLOOR = 2e-6;
 
 /**
+ * Training amplifies rounding from step to step, more in some steps than in others: each step is allowed
+ * a multiple of what PyTorch itself went astray by up to there. Those errors are the losses' only; a
+ * gradient norm moves about ten times as far (the gradient is small where the loss is flat).
+ */
+export function trainingTolerance(float32Errors: readonly number[], step: number) {
+  const loss = Math.max(FACTOR * Math.max(...float32Errors.slice(0, step + 1)), FLOOR);
+  return { loss, norm: 10 * loss };
+}
+
+/**
  * Kinds whose slope PyTorch (and we) compute from the output, as 1 - y² or y (1 - y). Where y is within
  * a few units in the last place of 1, that difference holds little but y's rounding, so that a gradient
  * may be off by some units in the last place of its upstream gradient, however small it is itself.

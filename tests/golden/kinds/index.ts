@@ -1,6 +1,7 @@
 import { activations } from "./activations.ts";
 import { dense } from "./dense.ts";
 import type { Kind } from "./kind.ts";
+import { losses } from "./losses.ts";
 import { recurrent } from "./recurrent.ts";
 import { tensors } from "./tensors.ts";
 
@@ -8,6 +9,7 @@ import { tensors } from "./tensors.ts";
 export const kinds: Readonly<Record<string, Kind | undefined>> = {
   ...dense,
   ...activations,
+  ...losses,
   ...recurrent,
   ...tensors,
 };
