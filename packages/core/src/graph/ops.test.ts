@@ -12,7 +12,7 @@ import { topological } from "./walk.ts";
 
 const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing];
 /** Tested elsewhere, or no operators of a user's. */
-const elsewhere = ["scan", "scansOf", "unionOfScans", "hasStaticShape", "requireStatic"];
+const elsewhere = ["scan", "scansOf", "unionOfScans", "loopOf", "hasStaticShape", "requireStatic"];
 
 const isRecord = (value: unknown): value is Op =>
   typeof value === "object" && value !== null && "lower" in value;

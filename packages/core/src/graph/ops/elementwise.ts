@@ -151,7 +151,7 @@ export const lessEqualOp = comparison("lessEqual", "LessOrEqual");
 export const andOp = comparison("logicalAnd", "And", ["bool"]);
 export const orOp = comparison("logicalOr", "Or", ["bool"]);
 export const notOp = comparison("logicalNot", "Not", ["bool"]);
-export const isNaNOp = comparison("isNaN", "IsNaN", float);
+export const isNanOp = comparison("isNan", "IsNaN", float);
 /** a = b, as bool. */
 export const equal = binary(equalOp);
 /** a > b, as bool. */
@@ -165,7 +165,7 @@ export const lessEqual = binary(lessEqualOp);
 export const logicalAnd = binary(andOp);
 export const logicalOr = binary(orOp);
 export const logicalNot = call(notOp);
-export const isNaN = call(isNaNOp);
+export const isNan = call(isNanOp);
 
 // One operand --------------------------------------------------------------------------------------
 

@@ -311,10 +311,12 @@ function extend(
   tensors: readonly Tensor[],
 ): { readonly states: readonly Tensor[]; readonly stackOf: (tensor: Tensor) => Tensor } {
   const { states, slices, results } = attrs;
-  const all = [...new Set([...results, ...tensors])];
+  // Results may name a tensor twice, so lengths alone would not tell whether something was added.
+  const added = [...new Set(tensors)].filter((tensor) => !results.includes(tensor));
+  const all = [...results, ...added];
   const [start, split] = [states.length, states.length + slices.length];
   const longer =
-    all.length === results.length
+    added.length === 0
       ? outputs
       : run(inputs.slice(0, start), inputs.slice(start, split), { ...attrs, results: all });
   return {
@@ -340,4 +342,13 @@ export function unionOfScans(family: readonly Node[]): Map<Node, readonly Tensor
   return new Map(
     family.map((node) => [node, [...union.states, ...resultsOf(node).map(union.stackOf)]]),
   );
+}
+
+/** What one step of a loop computes, and how often; undefined for other nodes. */
+export function loopOf(
+  node: Node,
+): { readonly nodes: ReadonlySet<Node>; readonly length: Size } | undefined {
+  if (node.op !== (scanOp as unknown as Op)) return undefined;
+  const attrs = node.attrs as ScanAttrs;
+  return { nodes: inside(attrs).nodes, length: attrs.length };
 }
