@@ -11,6 +11,7 @@ export type { DType, TensorData } from "./graph/dtype.ts";
 export * as ops from "./graph/ops/index.ts";
 export { scan } from "./graph/ops/scan.ts";
 export { Parameter, placeholder, random, Tensor, tensor } from "./graph/tensor.ts";
+export * as inspect from "./inspect/index.ts";
 export * as nn from "./nn/index.ts";
 export * as onnx from "./onnx/index.ts";
 export * as optim from "./optim/index.ts";

@@ -180,18 +180,23 @@ function activation<Options extends object>(
   };
 }
 
-export const ReLU = activation(ops.relu);
-export const Sigmoid = activation(ops.sigmoid);
-export const Tanh = activation(ops.tanh);
-export const Softplus = activation<{ readonly beta?: number; readonly threshold?: number }>(
+// Classes, so that they have names of their own in summaries and errors.
+export class ReLU extends activation(ops.relu) {}
+export class Sigmoid extends activation(ops.sigmoid) {}
+export class Tanh extends activation(ops.tanh) {}
+export class Softplus extends activation<{ readonly beta?: number; readonly threshold?: number }>(
   ops.softplus,
-);
-export const LeakyReLU = activation<{ readonly negativeSlope?: number }>((x, o) =>
+) {}
+export class LeakyReLU extends activation<{ readonly negativeSlope?: number }>((x, o) =>
   ops.leakyRelu(x, o.negativeSlope),
-);
-export const ELU = activation<{ readonly alpha?: number }>((x, o) => ops.elu(x, o.alpha));
-export const GELU = activation<{ readonly approximate?: "none" | "tanh" }>((x, o) =>
+) {}
+export class ELU extends activation<{ readonly alpha?: number }>((x, o) => ops.elu(x, o.alpha)) {}
+export class GELU extends activation<{ readonly approximate?: "none" | "tanh" }>((x, o) =>
   ops.gelu(x, o.approximate),
-);
-export const Softmax = activation<{ readonly dim?: number }>((x, o) => ops.softmax(x, o.dim));
-export const LogSoftmax = activation<{ readonly dim?: number }>((x, o) => ops.logSoftmax(x, o.dim));
+) {}
+export class Softmax extends activation<{ readonly dim?: number }>((x, o) =>
+  ops.softmax(x, o.dim),
+) {}
+export class LogSoftmax extends activation<{ readonly dim?: number }>((x, o) =>
+  ops.logSoftmax(x, o.dim),
+) {}
