@@ -185,8 +185,14 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
   // Reserve the names that callers rely on before anything else takes them.
   const names = outputs.map((_, i) => options.outputNames?.[i] ?? `output_${i}`);
   const reserved = names.map((name) => builder.unique(name));
-  for (const tensor of options.inputNames?.keys() ?? []) lowering.input(tensor);
-  const lowered = lowering.lower(outputs, planRewrites(outputs));
+  const resolve = planRewrites(outputs);
+  // Inputs of open sizes come first: whatever is made of a size reads it off them.
+  const leaves = topological(outputs, new Set(), resolve).map((node) => node.outputs[0]);
+  const open = leaves.filter((tensor) => leafOf(tensor) && !isStatic(tensor.shape));
+  for (const tensor of new Set([...(options.inputNames?.keys() ?? []), ...open])) {
+    lowering.input(tensor);
+  }
+  const lowered = lowering.lower(outputs, resolve);
   for (const [i, from] of lowered.entries()) {
     const type = outputs[i];
     builder.node("Identity", [from], {}, [reserved[i]]);

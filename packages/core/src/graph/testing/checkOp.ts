@@ -90,50 +90,38 @@ function difference(f: (x: readonly number[]) => number, x: readonly number[], i
   return (f(x.with(i, x[i] + h)) - f(x.with(i, x[i] - h))) / (2 * h);
 }
 
+/** The graph of a case: outputs, and the gradients that are compared. */
+export function graphOf({ inputs, run, order = 2 }: OpCase) {
+  const data = inputs.map((input, i) => given(input, i + 1));
+  const leaves = data.map(toTensor);
+  const outputs = asList(run(...leaves));
+  // The scalar sum(output · weight) has one slope per input element; weights tell elements apart.
+  const smooth = outputs.flatMap((output, i) => (output.dtype === "float32" ? [i] : []));
+  const weights = smooth.map((i) => given(outputs[i].shape as readonly number[], 20 + i));
+  const total = (parts: readonly Tensor[]) => parts.reduce((a, b) => a.add(b), ops.constant(0));
+  const loss = total(smooth.map((i, k) => outputs[i].mul(toTensor(weights[k])).sum()));
+  const wrt = data.flatMap(({ dtype }, i) => (dtype === "float32" ? [i] : []));
+  const floats = wrt.map((i) => leaves[i]);
+  const first = gradients(loss, floats);
+  const directions = wrt.map((i) => given(data[i].shape, 40 + i));
+  const along = total(first.map((grad, k) => grad.mul(toTensor(directions[k])).sum()));
+  const second = order === 2 ? gradients(along, floats) : [];
+  return { data, outputs, smooth, weights, wrt, directions, first, second };
+}
+
 /**
  * Checks an operator: shape, type and values of its outputs against the reference; first and second
  * order gradients against central differences of the reference, which computes in float64.
  */
-export async function checkOp({
-  inputs,
-  run,
-  reference,
-  dtypes,
-  order = 2,
-}: OpCase): Promise<readonly Tensor[]> {
-  const data = inputs.map((input, i) => given(input, i + 1));
-  const leaves = data.map(toTensor);
-  const outputs = asList(run(...leaves));
+export async function checkOp(entry: OpCase): Promise<readonly Tensor[]> {
+  const { reference, dtypes, order = 2 } = entry;
+  const { data, outputs, smooth, weights, wrt, directions, first, second } = graphOf(entry);
   const expected = asList(reference(...data));
   expect(outputs.length, "number of outputs").toBe(expected.length);
   for (const [i, output] of outputs.entries()) {
     expect(output.dtype, `type of output ${i}`).toBe(dtypes?.[i] ?? "float32");
     expect(output.shape, `shape of output ${i}`).toEqual(expected[i].shape);
   }
-
-  // The scalar sum(output · weight) has one slope per input element; weights tell elements apart.
-  const smooth = outputs.flatMap((output, i) => (output.dtype === "float32" ? [i] : []));
-  const weights = smooth.map((i) => given(expected[i].shape, 20 + i));
-  const loss = smooth
-    .map((i, k) => outputs[i].mul(toTensor(weights[k])).sum())
-    .reduce((a, b) => a.add(b), ops.constant(0));
-  const wrt = data.flatMap(({ dtype }, i) => (dtype === "float32" ? [i] : []));
-  const first = gradients(
-    loss,
-    wrt.map((i) => leaves[i]),
-  );
-  const directions = wrt.map((i) => given(data[i].shape, 40 + i));
-  const along = first
-    .map((grad, k) => grad.mul(toTensor(directions[k])).sum())
-    .reduce((a, b) => a.add(b), ops.constant(0));
-  const second =
-    order === 2
-      ? gradients(
-          along,
-          wrt.map((i) => leaves[i]),
-        )
-      : [];
-
   const wanted = [...outputs, ...first, ...second];
   const results = await evaluate(wanted);
   for (const [i, { data: own, shape }] of results.slice(0, outputs.length).entries()) {
