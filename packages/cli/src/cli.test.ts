@@ -258,6 +258,79 @@ describe("Ctrl-C", () => {
   });
 });
 
+describe("summary", () => {
+  it("shows a task's network, layer by layer", async () => {
+    const { code, out } = await run("summary", "abacus");
+    expect(code).toBe(0);
+    expect(out).toContain("two rows of beads (count/abacus)\n");
+    expect(out).toMatch(/^0 +Linear +1 x 3 +15 +12 +12$/m);
+    expect(out).toContain("After Suanpan (190).\nVariant: wood.\nInput 1 x 4.\n");
+    expect(out).toContain("19 parameters; 15 multiply-adds");
+  });
+
+  it("takes another input, a batch, and gives JSON", async () => {
+    const args = ["summary", "abacus", "--input", "10", "--batch", "2", "--json"];
+    const { code, out } = await run(...args);
+    expect(code).toBe(0);
+    expect(out.trimEnd().split("\n")).toHaveLength(1);
+    expect(lastLine(out)).toMatchObject({
+      ...{ command: "summary", task: "count", model: "abacus", variant: "wood", batch: 2 },
+      ...{ parameters: 37, trainable: 37, macs: 66, inputShapes: [[2, 10]] },
+      activationBytes: 2 * 4 * (10 + 3 + 3 + 1),
+      layers: [{ name: "0" }, { name: "1", type: "ReLU" }, { name: "2", outputShape: [2, 1] }],
+    });
+  });
+
+  const refused: [string, string[], number, RegExp][] = [
+    ["an unknown model", ["abacsu"], 2, /unknown model "abacsu".*mean "abacus"/],
+    ["a name that two tasks have", ["fingers"], 2, /name one of count\/fingers, other\/fingers/],
+    ["an unknown variant", ["abacus", "--variant", "wod"], 2, /variant of abacus:.*mean "wood"/],
+    ["a variant where there is none", ["count/fingers", "--variant", "x"], 2, /has no variants/],
+    ["what the task refuses", ["abacus", "--variant", "brass"], 2, /sold out/],
+    ["a bad shape", ["abacus", "--input", "4y"], 2, /sizes with x between them/],
+    [
+      "an input that does not fit",
+      ["other/fingers", "--input", "3x4"],
+      1,
+      /linear: input \[1, 3, 4\]/,
+    ],
+  ];
+  for (const [what, args, exit, message] of refused) {
+    it(`refuses ${what}`, async () => {
+      const { code, out, err } = await run("summary", ...args);
+      expect(err).toMatch(message);
+      expect(err).not.toMatch(/^ +at /m);
+      expect([code, out]).toEqual([exit, ""]);
+    });
+  }
+});
+
+describe("doctor", () => {
+  it("tells the engine, the machine and the folders", async () => {
+    const env = { TENSORLANE_DATA_CACHE: join(dir, "cache"), TENSORLANE_DATA_MIRROR: "" };
+    const { code, out } = await start(["doctor"], env).ended;
+    expect(code).toBe(0);
+    const lines = ["Node", "system", "processor", "memory", "tensorlane", "onnxruntime-node"];
+    for (const name of [...lines, "engine", "why", "threads", "providers", "zero copy"]) {
+      expect(out).toMatch(new RegExp(`^${name}: +\\S`, "m"));
+    }
+    expect(out).toContain(join(dir, "cache"));
+    expect(out).toMatch(/^data mirror: +none/m);
+  });
+
+  it("gives JSON, and names the engine that was asked for", async () => {
+    const { code, out } = await start(["doctor", "--json"], { TENSORLANE_ENGINE: "wasm" }).ended;
+    expect(code).toBe(0);
+    expect(lastLine(out)).toMatchObject({
+      command: "doctor",
+      engine: { name: "wasm", reason: "chosen by TENSORLANE_ENGINE", zeroCopy: false },
+      machine: { node: process.version },
+    });
+    const wrong = await start(["doctor"], { TENSORLANE_ENGINE: "gpu" }).ended;
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("give one of native")]);
+  });
+});
+
 describe("data", () => {
   it("lists and describes", async () => {
     const listed = await run("data", "list", "--json");

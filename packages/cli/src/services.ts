@@ -1,58 +1,56 @@
-import { UserError } from "@tensorlane/tasks";
-
-/** What the command needs from the core beyond data, kept narrow: the one place to wire new parts of it. */
-export interface EngineReport {
-  readonly name: string;
-  readonly version: string;
-  readonly threads: number;
-  readonly providers: readonly string[];
-  readonly zeroCopy: boolean;
-  readonly reason: string;
-}
-
-export interface LayerReport {
-  readonly name: string;
-  readonly type: string;
-  readonly outputShape: readonly (number | string)[];
-  readonly parameters: number;
-  readonly macs: number;
-  readonly memory: number;
-}
-
-export interface SummaryReport {
-  readonly parameters: number;
-  readonly macs: number;
-  readonly activationBytes: number;
-  readonly layers: readonly LayerReport[];
-}
-
-interface CoreFace {
-  readonly defaultEngine?: () => Promise<{ readonly info: EngineReport }>;
-  readonly summarizeModel?: (
-    model: string,
-    options: { input?: readonly number[]; variant?: string },
-  ) => Promise<SummaryReport>;
-  readonly modelIds?: () => readonly string[];
-}
-
-const core = async (): Promise<CoreFace> => (await import("tensorlane")) as CoreFace;
+import { type Network, type Task, UserError, unknownName } from "@tensorlane/tasks";
+import type { EngineInfo, inspect } from "tensorlane";
 
 /** The engine that this process would compute with, and why. */
-export async function engineReport(): Promise<EngineReport> {
-  const { defaultEngine } = await core();
-  if (defaultEngine === undefined) throw new UserError("this build has no engine to ask.");
+export async function engineReport(): Promise<EngineInfo> {
+  const { defaultEngine } = await import("tensorlane");
   return (await defaultEngine()).info;
 }
 
-export async function modelIds(): Promise<readonly string[]> {
-  return (await core()).modelIds?.() ?? [];
+/** A network and the task that trains it. */
+export interface Found {
+  readonly task: string;
+  readonly network: Network;
 }
 
+/**
+ * A task's network by its id, or by `task/id` where several tasks have one of that name.
+ */
+export async function findNetwork(name: string, tasks: ReadonlyMap<string, Task>): Promise<Found> {
+  const all: Found[] = [];
+  for (const task of tasks.values()) {
+    for (const network of (await task.networks?.()) ?? []) all.push({ task: task.name, network });
+  }
+  if (all.length === 0) throw new UserError("no task of this build has networks to summarise.");
+  const full = ({ task, network }: Found): string => `${task}/${network.id}`;
+  const found = all.filter((one) => name === one.network.id || name === full(one));
+  if (found.length === 0) {
+    throw unknownName("model", name, [...new Set(all.map(({ network }) => network.id))]);
+  }
+  if (found.length > 1) {
+    throw new UserError(
+      `several tasks have a model "${name}": name one of ${found.map(full).join(", ")}.`,
+    );
+  }
+  return found[0]!;
+}
+
+/** Parameters, multiply-adds and memory of a network, layer by layer. */
 export async function summarize(
-  model: string,
-  options: { input?: readonly number[]; variant?: string },
-): Promise<SummaryReport> {
-  const { summarizeModel } = await core();
-  if (summarizeModel === undefined) throw new UserError("this build cannot summarise models yet.");
-  return summarizeModel(model, options);
+  { id, input, variants = [], build }: Network,
+  options: {
+    readonly input?: readonly number[];
+    readonly variant?: string;
+    readonly batch: number;
+  },
+): Promise<inspect.Summary> {
+  const { variant } = options;
+  if (variant !== undefined && !variants.includes(variant)) {
+    throw variants.length === 0
+      ? new UserError(`${id} has no variants.`)
+      : unknownName(`variant of ${id}:`, variant, variants);
+  }
+  const { inspect } = await import("tensorlane");
+  const { model, inputs } = build(options.input ?? input, variant ?? variants[0]);
+  return inspect.summary(model, inputs, { batch: options.batch });
 }

@@ -1,5 +1,6 @@
 import "./graph/methods.ts";
 
+export { defaultEngine } from "#engine";
 export { gradients } from "./autodiff/gradients.ts";
 export type { Batch, DataLoader, Dataset } from "./data/index.ts";
 export * as data from "./data/index.ts";

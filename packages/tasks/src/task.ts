@@ -1,3 +1,4 @@
+import type { inspect, nn } from "tensorlane";
 import type { Table } from "./table.ts";
 
 export type Json =
@@ -116,6 +117,24 @@ export interface TaskDefaults {
   readonly lr?: number;
 }
 
+/** One of a task's networks as `tensorlane summary` shows it: built as the task builds it. */
+export interface Network {
+  /** The name that `--model` takes. */
+  readonly id: string;
+  readonly title: string;
+  /** Author, year and title of the work that introduced it. */
+  readonly paper?: string;
+  /** Shape of the (first) input without the batch, where `--input` does not say. */
+  readonly input: readonly number[];
+  /** Names that `--variant` takes; the first is the default. */
+  readonly variants?: readonly string[];
+  /** The network for an input of that shape, and all its inputs; throws UserError where none fits. */
+  build(
+    input: readonly number[],
+    variant: string | undefined,
+  ): { readonly model: nn.Module; readonly inputs: readonly inspect.SummaryInput[] };
+}
+
 /**
  * One thing that people do with the networks. The object itself must be cheap to import (names, help,
  * options); `train` and the others import what they need when they are called, so that `--help` is instant.
@@ -125,6 +144,8 @@ export interface Task {
   /** One line for `tensorlane train --help`. */
   readonly summary: string;
   readonly models: readonly string[];
+  /** What `tensorlane summary` shows of the models; called only then. */
+  readonly networks?: () => Promise<readonly Network[]>;
   /** Whether `--model a,b` may name several. */
   readonly severalModels?: boolean;
   readonly datasets: readonly string[];

@@ -1,8 +1,9 @@
-import { type Table, UserError, unknownName } from "@tensorlane/tasks";
+import type { Table } from "@tensorlane/tasks";
 import { type Command, InvalidArgumentError } from "commander";
-import { examples } from "../options.ts";
+import type { inspect } from "tensorlane";
+import { examples, positiveInteger } from "../options.ts";
 import type { Context } from "../program.ts";
-import { modelIds, type SummaryReport, summarize } from "../services.ts";
+import { findNetwork, summarize } from "../services.ts";
 
 const shape = (text: string): number[] => {
   const sizes = text.split("x").map(Number);
@@ -10,29 +11,55 @@ const shape = (text: string): number[] => {
   throw new InvalidArgumentError("It must be sizes with x between them, such as 3x224x224.");
 };
 
+interface Flags {
+  readonly input?: number[];
+  readonly variant?: string;
+  readonly batch: number;
+}
+
 /** `tensorlane summary MODEL`: parameters, multiply-adds and memory, layer by layer. */
-export function addSummary(program: Command, { terminal, done }: Context): void {
+export function addSummary(program: Command, { tasks, terminal, done }: Context): void {
   program
     .command("summary")
     .description("parameters, multiply-adds and memory of a model, layer by layer")
-    .argument("<model>", "model id")
-    .option("--input <shape>", "input without the batch, such as 3x224x224", shape)
-    .option("--variant <name>", "paper or torchvision, where a model has both")
+    .argument("<model>", "a task's model, by its name or as task/name")
+    .option("--input <shape>", "shape of the input without the batch, such as 12x3", shape)
+    .option("--variant <name>", "where a model has several, such as paper or torchvision")
+    .option("--batch <n>", "samples in the batch", positiveInteger, 1)
     .option("--json", "print one JSON object with all results as the last line of output")
-    .addHelpText("after", examples(["tensorlane summary vgg16 --input 3x224x224"]))
-    .action(async (model: string, flags: { input?: number[]; variant?: string }) => {
-      const known = await modelIds();
-      if (known.length === 0) throw new UserError("this build has no models to summarise yet.");
-      if (!known.includes(model)) throw unknownName("model", model, known);
-      const report = await summarize(model, flags);
-      terminal.table(layerTable(model, report));
-      done({ command: "summary", model, ...(report as unknown as Record<string, never>) });
+    .addHelpText("after", examples(["tensorlane summary gru", "tensorlane summary lstm --json"]))
+    .action(async (model: string, flags: Flags) => {
+      const { task, network } = await findNetwork(model, tasks);
+      const report = await summarize(network, flags);
+      const { id, title, paper } = network;
+      const variant = flags.variant ?? network.variants?.[0];
+      terminal.table(layerTable(`${title} (${task}/${id})`, report, { paper, variant }));
+      const { model: network_, ...numbers } = report;
+      done({
+        command: "summary",
+        model: id,
+        task,
+        title,
+        ...(variant === undefined ? {} : { variant }),
+        class: network_,
+        batch: flags.batch,
+        ...(numbers as unknown as Record<string, never>),
+      });
     });
 }
 
-function layerTable(model: string, report: SummaryReport): Table {
+function layerTable(
+  caption: string,
+  report: inspect.Summary,
+  {
+    paper,
+    variant,
+  }: { readonly paper?: string | undefined; readonly variant?: string | undefined },
+): Table {
+  const { parameters, trainable, macs, activationBytes, inputShapes } = report;
+  const frozen = trainable < parameters ? `, ${grouped(trainable)} of them trained` : "";
   return {
-    caption: model,
+    caption,
     columns: [
       { key: "name", label: "Layer" },
       { key: "type", label: "Kind" },
@@ -41,11 +68,17 @@ function layerTable(model: string, report: SummaryReport): Table {
       { key: "macs", label: "MACs" },
       { key: "memory", label: "Memory", unit: "bytes" },
     ],
-    rows: report.layers.map(({ outputShape, ...layer }) => ({
-      cells: { ...layer, shape: outputShape.join(" x ") },
+    rows: report.layers.map(({ name, outputShape, ...layer }) => ({
+      cells: { ...layer, name: name || "(itself)", shape: outputShape.join(" x ") || "not used" },
     })),
     notes: [
-      `${report.parameters} parameters, ${report.macs} MACs, ${report.activationBytes} bytes of activations`,
+      ...(paper === undefined ? [] : [`After ${paper}.`]),
+      ...(variant === undefined ? [] : [`Variant: ${variant}.`]),
+      `Input ${inputShapes.map((sizes) => sizes.join(" x ")).join(", ")}.`,
+      `${grouped(parameters)} parameters${frozen}; ${grouped(macs)} multiply-adds (matrix products only).`,
+      `${grouped(activationBytes)} bytes of activations: inputs and every layer's outputs once, 4 bytes each.`,
     ],
   };
 }
+
+const grouped = (value: number): string => String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
