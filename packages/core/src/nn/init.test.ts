@@ -108,7 +108,9 @@ describe("parameters that know their rule", () => {
   test("take another rule", () => {
     const model = build();
     init.reset(model.weight, init.zeros);
-    expect(new Set(init.initialize(model, { seed: 1 }).weight.data as Float32Array)).toEqual(new Set([0]));
+    expect(new Set(init.initialize(model, { seed: 1 }).weight.data as Float32Array)).toEqual(
+      new Set([0]),
+    );
   });
 });
 
