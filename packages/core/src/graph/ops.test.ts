@@ -3,6 +3,7 @@ import "./methods.ts";
 import * as ops from "./ops/index.ts";
 import type { Op } from "./tensor.ts";
 import { elementwise } from "./testing/cases/elementwise.ts";
+import { empties } from "./testing/cases/empty.ts";
 import { indexing } from "./testing/cases/indexing.ts";
 import { products } from "./testing/cases/matmul.ts";
 import { reductions } from "./testing/cases/reduce.ts";
@@ -10,7 +11,7 @@ import { shapes } from "./testing/cases/shape.ts";
 import { checkOp } from "./testing/checkOp.ts";
 import { topological } from "./walk.ts";
 
-const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing];
+const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing, ...empties];
 /** Tested elsewhere, or no operators of a user's. */
 const elsewhere = ["scan", "scansOf", "unionOfScans", "loopOf", "hasStaticShape", "requireStatic"];
 

@@ -13,6 +13,7 @@ import { allocate, type DType } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { placeholder, type Tensor, tensor } from "../graph/tensor.ts";
 import { elementwise } from "../graph/testing/cases/elementwise.ts";
+import { empties } from "../graph/testing/cases/empty.ts";
 import { indexing } from "../graph/testing/cases/indexing.ts";
 import { products } from "../graph/testing/cases/matmul.ts";
 import { reductions } from "../graph/testing/cases/reduce.ts";
@@ -64,7 +65,7 @@ const lower = (outputs: readonly Tensor[]) => encodeModel(lowerGraph(outputs).mo
 
 test("onnx.checker accepts every operator and its gradients", ({ skip }) => {
   if (skipped) skip(skipped);
-  const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing];
+  const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing, ...empties];
   const models = new Map(
     cases.map((entry, i) => {
       const { outputs, first, second } = graphOf(entry);

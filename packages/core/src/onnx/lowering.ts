@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { TensorlaneError } from "../errors.ts";
 import { type Dim, isStatic, type Shape, type Size } from "../graph/dim.ts";
+import { allocate, type DType } from "../graph/dtype.ts";
 import { planRewrites } from "../graph/rewrite.ts";
 import { type Leaf, leafOf, type Node, type Parameter, type Tensor } from "../graph/tensor.ts";
 import { identity, type Resolve, topological } from "../graph/walk.ts";
@@ -111,6 +112,11 @@ export class Lowering {
       shape.map((size) => this.size(size)),
       { axis: 0 },
     )[0];
+  }
+
+  /** A constant without elements; one of the sizes is 0. */
+  empty(dtype: DType, shape: readonly number[]): string {
+    return this.builder.constant(dtype, shape, allocate(dtype, 0));
   }
 
   /** A 1-D int64 tensor with one element: the size. */

@@ -37,6 +37,7 @@ export const fullOp: Op<TensorType & { readonly value: number }> = {
     const scalar = allocate(dtype, 1);
     scalar[0] = (dtype === "int64" ? BigInt(value) : value) as never;
     const one = onnx.builder.constant(dtype, [], scalar);
+    if (isStatic(shape) && shape.includes(0)) return [onnx.empty(dtype, shape)];
     return shape.length === 0 ? [one] : onnx.node("Expand", [one, onnx.shape(shape)]);
   },
 };

@@ -114,7 +114,11 @@ export const expandOp: Op<{ readonly shape: Shape }> = {
   },
   // The walker sums over broadcast axes.
   gradient: ({ grad }) => [grad],
-  lower: (onnx, [x], { shape }) => onnx.node("Expand", [x, onnx.shape(shape)]),
+  lower: (onnx, [x], { shape }, node) => {
+    // ONNX Runtime's Expand leaves a 1 where a size of 0 is wanted.
+    if (isStatic(shape) && shape.includes(0)) return [onnx.empty(node.inputs[0].dtype, shape)];
+    return onnx.node("Expand", [x, onnx.shape(shape)]);
+  },
 };
 /** Repeats axes of size 1 (and new leading ones) until the shape is reached. */
 export const expand = (x: Tensor, shape: Shape): Tensor =>
@@ -237,6 +241,8 @@ export const unsliceOp: Op<Slices & { readonly whole: Shape }> = {
   ],
   lower: (onnx, [x], { starts, steps, shape, whole }) => {
     let current = x;
+    // ONNX reads a size of 0 as "as before" unless told otherwise.
+    const literal = shape.includes(0) ? { allowzero: 1 } : undefined;
     for (const [axis, step] of steps.entries()) {
       if (step === 1) continue;
       // Spread the elements: [n] -> [n, 1] -> pad to [n, step] -> [n * step].
@@ -247,10 +253,10 @@ export const unsliceOp: Op<Slices & { readonly whole: Shape }> = {
       }
       const pads = new Array<number>(2 * spread.length).fill(0);
       pads[spread.length + axis + 1] = step - 1;
-      const [opened] = onnx.node("Reshape", [current, onnx.shape(spread)]);
+      const [opened] = onnx.node("Reshape", [current, onnx.shape(spread)], literal);
       const [padded] = onnx.node("Pad", [opened, onnx.builder.ints(pads)]);
       const closed = spread.toSpliced(axis + 1, 1).with(axis, sizes.multiply(spread[axis], step));
-      [current] = onnx.node("Reshape", [padded, onnx.shape(closed)]);
+      [current] = onnx.node("Reshape", [padded, onnx.shape(closed)], literal);
     }
     const after = whole.map((size, axis) => {
       const used = sizes.add(sizes.multiply(shape[axis], steps[axis]), starts[axis]);
@@ -327,7 +333,9 @@ export const flipOp: Op<{ readonly axis: number }> = {
   name: "flip",
   infer: ([x]) => [x],
   gradient: ({ grad, attrs: { axis } }) => [flip(grad, axis)],
-  lower: (onnx, [x], { axis }) => {
+  lower: (onnx, [x], { axis }, node) => {
+    const size = node.inputs[0].shape[axis];
+    if (typeof size === "number" && size <= 1) return onnx.node("Identity", [x]);
     const ints = (value: number) => onnx.builder.ints([value]);
     return onnx.node("Slice", [x, ints(-1), ints(Number.MIN_SAFE_INTEGER), ints(axis), ints(-1)]);
   },

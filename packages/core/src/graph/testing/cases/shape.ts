@@ -195,6 +195,20 @@ export const shapes: readonly OpCase[] = [
   slicing([8, 3, 5], [[0, 8, 3], null, [4, null, 5]]),
   slicing([5, 2], [[3, 1]]),
   slicing([0, 2], [[0, 4], [1]]),
+  slicing(
+    [4, 5],
+    [
+      [0, null, 2],
+      [3, 1],
+    ],
+  ),
+  slicing(
+    [5, 4],
+    [
+      [3, 1, 2],
+      [1, null, 3],
+    ],
+  ),
   {
     name: "select",
     inputs: [[2, 3, 2]],
