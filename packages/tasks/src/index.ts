@@ -1,3 +1,4 @@
+import { forecast } from "./forecast/index.ts";
 import type { Task } from "./task.ts";
 
 export { nearestName, UserError, unknownName } from "./errors.ts";
@@ -21,4 +22,4 @@ export * from "./table.ts";
 export type * from "./task.ts";
 
 /** Every task of the command, by name. */
-export const tasks: Readonly<Record<string, Task>> = {};
+export const tasks: Readonly<Record<string, Task>> = { forecast };

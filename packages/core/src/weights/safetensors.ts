@@ -73,8 +73,8 @@ export function readSafetensors(bytes: Uint8Array): {
     if (to - from !== size * width || from < 0 || start + to > bytes.length) {
       throw invalid(`"${name}" of shape [${entry.shape}] does not fill bytes ${from} to ${to}`);
     }
-    // A copy of its own: aligned, and free of the file's memory.
-    const { buffer } = bytes.slice(start + from, start + to);
+    // A copy of its own: aligned, and free of the file's memory. (Buffer's own slice would not copy.)
+    const { buffer } = new Uint8Array(bytes.subarray(start + from, start + to));
     const data = dtype ? view(dtype, buffer, 0, size) : widen(entry.dtype, buffer, size);
     arrays.set(name, { data, shape: entry.shape });
   }

@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { RunFolder, runFiles } from "../runFolder.ts";
+import type {
+  EvaluateOptions,
+  EvaluateResult,
+  ExportOptions,
+  Json,
+  TaskUi,
+  TrainOptions,
+  TrainResult,
+} from "../task.ts";
+import { loadTraffic, type TrafficSeries } from "./data/index.ts";
+import {
+  metricsOf,
+  publishedRows,
+  resultTables,
+  type ScoredRow,
+  scoreBaselines,
+  scoreModel,
+  verdict,
+} from "./evaluation.ts";
+import { exportForecaster, intervalOf } from "./forecasting.ts";
+import { type ModelName, usesGraph } from "./models.ts";
+import { buildReport } from "./report.ts";
+import { loadRunState, saveRunState } from "./runState.ts";
+import { lossesOf, type Trained, trainForecaster } from "./training.ts";
+
+/** Loads a series and says all that must be known about it. */
+export async function loadSeries(data: string, ui: TaskUi): Promise<TrafficSeries> {
+  if (!existsSync(data) && /[/\\]|\.(csv|tsv|txt)(\.gz)?$/i.test(data)) {
+    throw new UserError(
+      `${data}: no such file. Give the path of a CSV file or the id of a data set.`,
+    );
+  }
+  const series = await loadTraffic(data);
+  if (series.simulated) {
+    ui.warn(`SIMULATED DATA: ${series.title}. No figure below says anything about real traffic.`);
+  }
+  for (const note of series.notes) ui.notice(note);
+  ui.notice(
+    `${series.title}: ${series.rows} rows, ${series.columns} ${series.columns === 1 ? "column" : "columns"}, ` +
+      `every ${series.intervalMinutes} min`,
+  );
+  return series;
+}
+
+export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+  const names = options.models as readonly ModelName[];
+  const { folder, start } = await RunFolder.begin("forecast", options, ui);
+  if (start === "finished") {
+    ui.notice(`${folder.dir} holds a finished run: nothing to do.`);
+    const before = (await folder.readJson(runFiles.results)) as TrainResult;
+    return { ...before, dir: folder.dir, status: "already finished" };
+  }
+  const series = await loadSeries(options.data, ui);
+  const graphs = names.filter(usesGraph);
+  if (graphs.length > 0 && !series.adjacency) {
+    throw new UserError(
+      `${graphs.join(", ")} reads a sensor graph, and ${series.id} has none; choose another model, e.g. gru.`,
+    );
+  }
+  if (options.quick)
+    ui.notice("--quick: a shortened schedule; train without it for the best figures.");
+  const trained: Trained[] = [];
+  for (const name of names) {
+    const own = names.length === 1 ? folder.dir : join(folder.dir, name);
+    const result = await trainForecaster(
+      { name, series, settings: options, folder: own, resume: start === "resumed" },
+      ui,
+    );
+    trained.push(result);
+    if (result.fit.outcome === "interrupted") {
+      await folder.update({ status: "interrupted" });
+      return {
+        dir: folder.dir,
+        status: "interrupted",
+        train: { model: name, losses: lossesOf(result), steps: result.fit.steps },
+        metrics: {},
+      };
+    }
+  }
+  return finish(folder, options, series, trained, ui);
+}
+
+/** Scores, keeps the best, writes everything. */
+async function finish(
+  folder: RunFolder,
+  options: TrainOptions,
+  series: TrafficSeries,
+  trained: readonly Trained[],
+  ui: TaskUi,
+): Promise<TrainResult> {
+  const baselines = scoreBaselines(series);
+  const models: ScoredRow[] = [];
+  for (const { name, model, features } of trained) {
+    const current = features.withProfile(series, series.protocol.trainRows);
+    models.push(await scoreModel(name, model, current, series));
+  }
+  const rows = [...models, ...baselines, ...publishedRows(series)];
+  const tables = resultTables(series, rows);
+  for (const table of tables) ui.table(table);
+  const warnings = [
+    ...(series.simulated ? [`Simulated data (${series.title}), not measured traffic.`] : []),
+    ...(options.quick ? ["Shortened schedule (`--quick`): longer training does better."] : []),
+    ...models.flatMap((row) => verdict(series, row, baselines) ?? []),
+  ];
+  for (const row of models) {
+    const lost = verdict(series, row, baselines);
+    if (lost) ui.warn(lost);
+  }
+
+  // The model to keep is chosen like the epoch: by the validation error.
+  const best = trained.reduce((a, b) => (validationOf(b) < validationOf(a) ? b : a));
+  const features = best.features.withProfile(series, series.protocol.trainRows);
+  const interval = await intervalOf(best.model, best.features, series);
+  if (trained.length > 1) {
+    for (const file of [runFiles.best, runFiles.last]) {
+      await copyFile(join(folder.dir, best.name, file), folder.path(file));
+    }
+    ui.notice(`kept: ${best.name}, whose validation error is least`);
+  }
+  await saveRunState(folder, { name: best.name, features, interval });
+  await folder.write(runFiles.model, await exportForecaster(best.model, features));
+  const command = `tensorlane train forecast --data ${options.data} --model ${options.models} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const winner = { name: best.name, model: best.model, features };
+  await folder.write(
+    runFiles.report,
+    await buildReport({ series, trained, winner, interval, rows, tables, warnings, command }),
+  );
+  const result: TrainResult = {
+    dir: folder.dir,
+    status: "finished",
+    data: series.id,
+    simulated: series.simulated,
+    train: {
+      model: best.name,
+      losses: lossesOf(best),
+      models: Object.fromEntries(trained.map((one) => [one.name, summaryOf(one)])),
+    },
+    metrics: {
+      ...metricsOf(series, models[trained.indexOf(best)]),
+      models: Object.fromEntries(models.map((row) => [row.name, metricsOf(series, row)])),
+      baselines: Object.fromEntries(baselines.map((row) => [row.name, metricsOf(series, row)])),
+    },
+  };
+  await folder.writeJson(runFiles.results, { ...result, dir: "." });
+  await folder.update({
+    status: "finished",
+    settings: { ...folder.info.settings, epochs: best.schedule.epochs },
+  });
+  ui.notice(`report: ${folder.path(runFiles.report)}`);
+  ui.notice(`model:  ${folder.path(runFiles.model)}`);
+  return result;
+}
+
+const validationOf = ({ fit }: Trained): number =>
+  fit.history.find(({ epoch }) => epoch === fit.bestEpoch)?.validation?.loss ?? Infinity;
+
+const summaryOf = (one: Trained): { [key: string]: Json } => ({
+  losses: lossesOf(one),
+  validation: one.fit.history.map(({ validation }) => validation?.loss ?? null),
+  bestEpoch: (one.fit.bestEpoch ?? 0) + 1,
+  steps: one.fit.steps,
+  parameters: one.parameters,
+  seconds: Number(one.seconds.toFixed(2)),
+});
+
+export async function evaluate(
+  dir: string,
+  options: EvaluateOptions,
+  ui: TaskUi,
+): Promise<EvaluateResult> {
+  const folder = await RunFolder.open(dir);
+  const { name, model, features } = await loadRunState(folder);
+  const series = await loadSeries(options.data ?? folder.info.settings.data, ui);
+  features.check(series);
+  const baselines = scoreBaselines(series);
+  const row = await scoreModel(name, model, features, series);
+  const tables = resultTables(series, [row, ...baselines, ...publishedRows(series)]);
+  for (const table of tables) ui.table(table);
+  const lost = verdict(series, row, baselines);
+  if (lost) ui.warn(lost);
+  return {
+    dir: folder.dir,
+    data: series.id,
+    metrics: {
+      ...metricsOf(series, row),
+      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(series, one)])),
+    },
+  };
+}
+
+export async function exportModel(dir: string, options: ExportOptions, ui: TaskUi) {
+  const folder = await RunFolder.open(dir);
+  const { model, features } = await loadRunState(folder);
+  const bytes = await exportForecaster(model, features);
+  const { writeFileAtomic } = await import("../runFolder.ts");
+  const path = options.out ?? folder.path(runFiles.model);
+  await writeFileAtomic(path, bytes);
+  ui.notice(`${path}: ${bytes.length} bytes`);
+  return { path, bytes: bytes.length };
+}
