@@ -22,8 +22,9 @@ interface Case {
 }
 /** Float tensors that PyTorch differentiates no loss by. */
 const CONSTANT = new Set(["target", "class_weight", "pos_weight", "running_mean", "running_var"]);
-/** The groups that a case may have; `after` (running statistics) belongs to batch norm, still pending. */
-const FIELDS = "name kind config inputs params outputs upstream grads float32_error".split(" ");
+const FIELDS = "name kind config inputs params outputs upstream grads after float32_error".split(
+  " ",
+);
 
 const { cases } = readJson<{ readonly cases: readonly Case[] }>("layers.json");
 const stored = readTensors("layers.safetensors");
@@ -54,6 +55,9 @@ async function check(golden: Case): Promise<void> {
   const leaves = float(t.names, (name) => t.get(name));
   expect(Object.keys(golden.grads ?? {}).sort(), "gradients").toEqual(leaves);
 
+  const updated = [...t.after.keys()].sort();
+  expect(Object.keys(golden.after ?? {}).sort(), "inputs that change").toEqual(updated);
+
   // PyTorch differentiates the sum of output · upstream over all outputs.
   const loss = smooth
     .map((name) => outputs[name].mul(asTensor(read(golden.upstream![name]))).sum())
@@ -62,7 +66,10 @@ async function check(golden: Case): Promise<void> {
     loss,
     leaves.map((name) => t.get(name)),
   );
-  const values = names.map((name) => outputs[name]);
+  const values = [
+    ...names.map((name) => outputs[name]),
+    ...updated.map((name) => t.after.get(name)!),
+  ];
   const results = await evaluate([...values, ...grads]);
   // Without gradients a layer may run in another form: fused, as inference and export have it.
   const alone = await evaluate(values);
@@ -77,8 +84,11 @@ async function check(golden: Case): Promise<void> {
     compare(`output ${name}`, golden.outputs[name], results[i]);
     compare(`output ${name} without gradients`, golden.outputs[name], alone[i]);
   }
+  for (const [i, name] of updated.entries()) {
+    compare(`${name} afterwards`, golden.after![name], results[names.length + i]);
+  }
   for (const [i, name] of leaves.entries()) {
-    const result = results[names.length + i];
+    const result = results[values.length + i];
     compare(`gradient of ${name}`, golden.grads![name], result, Math.max(0, ...slack));
   }
 }

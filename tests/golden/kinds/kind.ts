@@ -7,6 +7,8 @@ export class Arguments {
   private readonly given: Map<string, Tensor>;
   private readonly unread: Set<string>;
   private readonly what: string;
+  /** What `update` noted. */
+  readonly after = new Map<string, Tensor>();
   private readonly stored: ReadonlyMap<string, Stored>;
 
   constructor(what: string, stored: ReadonlyMap<string, Stored>) {
@@ -42,6 +44,12 @@ export class Arguments {
   bind(name: string, parameter: Tensor): void {
     this.get(name);
     this.given.set(name, parameter);
+  }
+
+  /** Notes the value of an input after the call: running statistics, say. */
+  update(name: string, value: Tensor): void {
+    this.get(name);
+    this.after.set(name, value);
   }
 
   done(): void {
