@@ -34,6 +34,7 @@ export const forecast: Task = {
     predict: ["tensorlane predict runs/pems latest.csv --out forecast.csv"],
     export: ["tensorlane export runs/pems --out forecaster.onnx"],
   },
+  networks: async () => (await import("./networks.ts")).networks,
   train: async (...args) => (await import("./run.ts")).train(...args),
   evaluate: async (...args) => (await import("./run.ts")).evaluate(...args),
   predict: async (...args) => (await import("./predict.ts")).predict(...args),

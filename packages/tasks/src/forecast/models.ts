@@ -53,7 +53,10 @@ export class Forecaster extends nn.Module {
   readonly out: nn.Linear;
   readonly skip: nn.Linear;
 
-  constructor(name: ModelName, settings: FeatureSettings) {
+  constructor(
+    name: ModelName,
+    settings: Pick<FeatureSettings, "stepsIn" | "stepsOut" | "graph" | "names">,
+  ) {
     super();
     const channels = channelsOf(settings);
     const context = contextOf(settings);
