@@ -1,12 +1,12 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Field } from "../data/dataset.ts";
+import { randomStreams } from "../engine/randomLeaves.ts";
 import { TensorlaneError } from "../errors.ts";
 import type { Shape } from "../graph/dim.ts";
 import type { DType } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { leafOf, type Parameter, placeholder, Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
-import { randomStreams } from "../engine/randomLeaves.ts";
 import type { Module } from "../nn/module.ts";
 import { clipGradNorm, clipGradValue } from "../optim/clip.ts";
 import { groupOf } from "../optim/optimizer.ts";
@@ -76,7 +76,9 @@ function constantsOf(model: Module, outputs: readonly Tensor[]): Map<Tensor, str
   const names = new Map<Tensor, string>(
     [...model.namedState()].map(([name, parameter]) => [parameter, name]),
   );
-  for (const { outputs: [tensor] } of topological(outputs)) {
+  for (const {
+    outputs: [tensor],
+  } of topological(outputs)) {
     const kind = tensor && leafOf(tensor)?.kind;
     if (kind === "random") {
       throw new TensorlaneError(
@@ -173,8 +175,14 @@ export async function exportTrainingStep<M extends Module>(
   if (clipNorm !== undefined) gradients = clipGradNorm(gradients, clipNorm).clipped;
   if (clipValue !== undefined) gradients = clipGradValue(gradients, clipValue);
 
-  const inputNames = new Map<Tensor, string>([[lr, "lr"], [step, "step"]]);
-  const outputs = new Map<string, Tensor>([["loss", traced.loss], ...Object.entries(traced.metrics)]);
+  const inputNames = new Map<Tensor, string>([
+    [lr, "lr"],
+    [step, "step"],
+  ]);
+  const outputs = new Map<string, Tensor>([
+    ["loss", traced.loss],
+    ...Object.entries(traced.metrics),
+  ]);
   const state: StepDescription["state"][number][] = [];
   const carry = (name: string, input: Tensor, next: Tensor | undefined, initial?: number) => {
     inputNames.set(input, name);
@@ -199,7 +207,9 @@ export async function exportTrainingStep<M extends Module>(
     }
   }
   const results = [...outputs.values()];
-  const read = new Set(topological([...results, ...traced.updates.values()]).map((n) => n.outputs[0]));
+  const read = new Set(
+    topological([...results, ...traced.updates.values()]).map((n) => n.outputs[0]),
+  );
   const trained = new Set<Parameter>(traced.trained.map(({ parameter }) => parameter));
   for (const [name, parameter] of trainer.model.namedState()) {
     const next = traced.updates.get(name);
@@ -210,7 +220,9 @@ export async function exportTrainingStep<M extends Module>(
   }
   const options = {
     name: "training_step",
-    inputNames: new Map([...inputNames].filter(([tensor]) => read.has(tensor) || trained.has(tensor as Parameter))),
+    inputNames: new Map(
+      [...inputNames].filter(([tensor]) => read.has(tensor) || trained.has(tensor as Parameter)),
+    ),
     outputNames: [...outputs.keys()],
   };
   const tensors = [...outputs.values()];
