@@ -9,6 +9,8 @@ export interface Forecast {
   readonly starts: Int32Array;
   /** (windows, stepsOut, columns). */
   readonly predictions: Float32Array;
+  /** (rows, columns): 0 where a value was filled in, which scores leave out; absent: all observed. */
+  readonly observed?: Uint8Array | undefined;
 }
 
 export interface Scores {
@@ -40,7 +42,7 @@ export interface ScoreOptions {
  * @example score(forecast, { to: 3 }).rmse // the first three steps, as T-GCN's "15 min"
  */
 export function score(forecast: Forecast, options: ScoreOptions = {}): Scores {
-  const { values, columns, stepsIn, stepsOut, starts, predictions } = forecast;
+  const { values, columns, stepsIn, stepsOut, starts, predictions, observed } = forecast;
   const { from = 0, to = stepsOut, nonZeroOnly = false } = options;
   check(forecast, from, to);
   let count = 0;
@@ -57,7 +59,7 @@ export function score(forecast: Forecast, options: ScoreOptions = {}): Scores {
       const guess = (w * stepsOut + k) * columns;
       for (let c = 0; c < columns; c++) {
         const y = values[truth + c];
-        if (nonZeroOnly && y === 0) continue;
+        if ((nonZeroOnly && y === 0) || observed?.[truth + c] === 0) continue;
         const error = y - predictions[guess + c];
         count++;
         errors += error;

@@ -44,7 +44,10 @@ describe("the daily profile", () => {
 
   it("has only itself where there is a single day", () => {
     expect([...dailyProfile(days([4, 6]), 2, { smooth: 0 })]).toEqual([4, 6]);
-    expect(() => dailyProfile(days([4, 6]), 1, { smooth: 0 })).toThrow(/slot 1 of the day/);
+  });
+
+  it("gives the column's level where no fitted day has the slot", () => {
+    expect([...dailyProfile(days([4, 6]), 1, { smooth: 0 })]).toEqual([4, 4]);
   });
 
   it("chooses the kind of days that describes left-out days best", () => {

@@ -149,14 +149,20 @@ function profileOf(
     if (count > 0) for (let c = 0; c < columns; c++) usual[row * columns + c] = sum[c] / count;
     return count > 0;
   };
+  const level = columnMeans(values, columns, fitRows);
   for (let row = 0; row < total; row++) {
     const fitted = row < fitRows;
-    const kind = byKind[kindOf(row)];
-    // A kind seen on this day alone takes the other kinds; a single day of data has only itself.
+    const kind = byKind[kindOf(row)]!;
+    // A kind seen on this day alone takes the other kinds; a single day of data has only itself; where no
+    // fitted day has the slot (a short series with gaps) the column's level is all that is known.
     if (mean(kind, row, fitted) || mean(any, row, fitted) || mean(any, row, false)) continue;
-    throw new RangeError(
-      `no daily profile: slot ${slot[row]} of the day does not occur in the first ${fitRows} rows`,
-    );
+    usual.set(level, row * columns);
   }
   return usual;
+}
+
+function columnMeans(values: Float32Array, columns: number, rows: number): Float32Array {
+  const means = new Float64Array(columns);
+  for (let i = 0; i < rows * columns; i++) means[i % columns]! += values[i]! / rows;
+  return Float32Array.from(means);
 }
