@@ -62,7 +62,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
   report.section("Training");
   report.plot(
     lossCurves({
-      curves: trained.map(({ name, fit }) => ({
+      curves: trained.map(({ name, selection: { fit } }) => ({
         name,
         train: fit.history.map(({ loss }) => loss),
         validation: fit.history.map(validationLoss),
@@ -72,7 +72,11 @@ export async function buildReport(input: ReportInput): Promise<string> {
       unit: "squared spreads",
       log: true,
     }),
-    "The epoch with the least validation error is kept; the test part takes no part in the choice.",
+    `The epoch with the least validation error is kept; the test part takes no part in the choice.${
+      trained[0].refitted
+        ? " The weights were then trained anew on training and validation part together, for as many epochs."
+        : ""
+    }`,
   );
   report.section("Data and settings").facts({
     data: series.id,
@@ -84,12 +88,12 @@ export async function buildReport(input: ReportInput): Promise<string> {
     "test windows": testProblem(series, series.protocol.horizons[0]).starts.length,
     kept: winner.name,
   });
-  for (const { name, schedule, parameters, seconds, fit } of trained) {
+  for (const { name, schedule, parameters, seconds, selection } of trained) {
     report.facts({
       model: name,
       parameters,
-      epochs: fit.history.length,
-      "best epoch": (fit.bestEpoch ?? 0) + 1,
+      epochs: selection.fit.history.length,
+      "best epoch": (selection.fit.bestEpoch ?? 0) + 1,
       batch: schedule.batch,
       "steps an epoch": schedule.batchesPerEpoch,
       "learning rate": schedule.lr,

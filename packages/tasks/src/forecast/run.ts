@@ -71,16 +71,16 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       { name, series, settings: options, folder: own, resume: start === "resumed" },
       ui,
     );
-    trained.push(result);
-    if (result.fit.outcome === "interrupted") {
+    if (!result) {
       await folder.update({ status: "interrupted" });
       return {
         dir: folder.dir,
         status: "interrupted",
-        train: { model: name, losses: lossesOf(result), steps: result.fit.steps },
+        train: { model: name, losses: [] },
         metrics: {},
       };
     }
+    trained.push(result);
   }
   return finish(folder, options, series, trained, ui);
 }
@@ -96,8 +96,7 @@ async function finish(
   const baselines = scoreBaselines(series);
   const models: ScoredRow[] = [];
   for (const { name, model, features } of trained) {
-    const current = features.withProfile(series, series.protocol.trainRows);
-    models.push(await scoreModel(name, model, current, series));
+    models.push(await scoreModel(name, model, features, series));
   }
   const rows = [...models, ...baselines, ...publishedRows(series)];
   const tables = resultTables(series, rows);
@@ -114,8 +113,9 @@ async function finish(
 
   // The model to keep is chosen like the epoch: by the validation error.
   const best = trained.reduce((a, b) => (validationOf(b) < validationOf(a) ? b : a));
-  const features = best.features.withProfile(series, series.protocol.trainRows);
-  const interval = await intervalOf(best.model, best.features, series);
+  const { features, selection } = best;
+  // The errors to expect are those on rows that the weights were not trained on.
+  const interval = await intervalOf(selection.model, selection.features, series);
   if (trained.length > 1) {
     for (const file of [runFiles.best, runFiles.last]) {
       await copyFile(join(folder.dir, best.name, file), folder.path(file));
@@ -156,13 +156,14 @@ async function finish(
   return result;
 }
 
-const validationOf = ({ fit }: Trained): number =>
+const validationOf = ({ selection: { fit } }: Trained): number =>
   fit.history.find(({ epoch }) => epoch === fit.bestEpoch)?.validation?.loss ?? Infinity;
 
 const summaryOf = (one: Trained): { [key: string]: Json } => ({
   losses: lossesOf(one),
-  validation: one.fit.history.map(({ validation }) => validation?.loss ?? null),
-  bestEpoch: (one.fit.bestEpoch ?? 0) + 1,
+  validation: one.selection.fit.history.map(({ validation }) => validation?.loss ?? null),
+  bestEpoch: (one.selection.fit.bestEpoch ?? 0) + 1,
+  refitted: one.refitted,
   steps: one.fit.steps,
   parameters: one.parameters,
   seconds: Number(one.seconds.toFixed(2)),

@@ -1,4 +1,14 @@
-import { data, type EpochRecord, type FitResult, nn, optim, Trainer } from "tensorlane";
+import { join } from "node:path";
+import {
+  BEST,
+  data,
+  type EpochRecord,
+  type FitResult,
+  nn,
+  optim,
+  Trainer,
+  weights,
+} from "tensorlane";
 import { FolderStorage } from "tensorlane/node";
 import type { TaskUi, TrainSettings } from "../task.ts";
 import { seriesWindows, type TrafficSeries } from "./data/index.ts";
@@ -23,7 +33,7 @@ export function scheduleFor(
   const pass = Math.floor(samples / size);
   const large = pass > 80;
   return {
-    epochs: epochs ?? (large ? (quick ? 3 : 4) : quick ? 10 : 40),
+    epochs: epochs ?? (large ? (quick ? 3 : 4) : quick ? 10 : 20),
     batch: size,
     // A large set is seen in parts, so that the epoch can be chosen finely.
     batchesPerEpoch: Math.min(pass, large && quick ? 48 : 80),
@@ -31,13 +41,20 @@ export function scheduleFor(
   };
 }
 
-/** A trained model with what belongs to it. */
-export interface Trained {
-  readonly name: ModelName;
+/** Weights, the inputs they were fitted with, and how the training went. */
+export interface Fitted {
   readonly model: Forecaster;
-  /** Fitted on the training part without the validation part. */
   readonly features: Features;
   readonly fit: FitResult;
+}
+
+/** A trained model with what belongs to it. */
+export interface Trained extends Fitted {
+  readonly name: ModelName;
+  /** The training that chose the epoch, on the training part without the validation part. */
+  readonly selection: Fitted;
+  /** Whether the weights were then trained anew on both parts. */
+  readonly refitted: boolean;
   readonly schedule: Schedule;
   readonly parameters: number;
   readonly seconds: number;
@@ -70,50 +87,96 @@ export const fitFeatures = (series: TrafficSeries, name: ModelName): Features =>
     perColumn: hasOwnScales(series),
   });
 
-/** Trains one model; the epoch is chosen on the validation part, the test part is never looked at. */
-export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Trained> {
-  const { name, series, settings, folder, resume } = run;
-  const cut = fittedRows(series);
-  const features = fitFeatures(series, name);
-  const windows = (part: "train" | "validation") =>
-    features.dataset(series, seriesWindows(series, part, stepsOutOf(series)), cut);
-  const train = windows("train");
-  const schedule = scheduleFor(train.length, settings);
-  const { batch, batchesPerEpoch, epochs, lr } = schedule;
-  const loader = new data.DataLoader(train, {
-    batchSize: batch,
-    shuffle: true,
-    seed: settings.seed,
-    dropLast: true,
-    batchesPerEpoch,
-  });
-  const validation = new data.DataLoader(windows("validation"), { batchSize: 2048 });
+/**
+ * Trains one model: first without the validation part, which chooses the epoch, then - unless the schedule
+ * is shortened - anew on both parts for as many epochs. The test part is never looked at. Undefined where
+ * the signal interrupted it.
+ */
+export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Trained | undefined> {
+  const { name, series, settings, folder } = run;
+  const { trainRows } = series.protocol;
+  const first = fitFeatures(series, name);
+  const windows = seriesWindows(series, "train", stepsOutOf(series));
+  const schedule = scheduleFor(windows.length * series.columns, settings);
+  const began = performance.now();
+  const selection = await fitOnce(
+    {
+      ...run,
+      schedule,
+      features: first,
+      rows: fittedRows(series),
+      epochs: schedule.epochs,
+      validate: true,
+      folder: settings.quick ? folder : join(folder, "selection"),
+      label: settings.quick ? name : `${name}, choosing the epoch`,
+    },
+    ui,
+  );
+  if (selection.fit.outcome === "interrupted") return undefined;
+  let final = { ...selection, features: first.withProfile(series, trainRows) };
+  if (!settings.quick) {
+    final = await fitOnce(
+      {
+        ...run,
+        schedule,
+        features: final.features,
+        rows: trainRows,
+        epochs: (selection.fit.bestEpoch ?? 0) + 1,
+        validate: false,
+        label: `${name}, on all training rows`,
+      },
+      ui,
+    );
+    if (final.fit.outcome === "interrupted") return undefined;
+  }
+  const parameters = final.model.parameters().reduce((sum, { data }) => sum + data.length, 0);
+  const seconds = (performance.now() - began) / 1000;
+  return { ...final, name, selection, refitted: !settings.quick, schedule, parameters, seconds };
+}
 
-  nn.manualSeed(settings.seed);
+interface Fit extends TrainingRun {
+  readonly schedule: Schedule;
+  readonly features: Features;
+  /** Rows to fit on, from the first. */
+  readonly rows: number;
+  readonly epochs: number;
+  readonly validate: boolean;
+  readonly label: string;
+}
+
+async function fitOnce(run: Fit, ui: TaskUi): Promise<Fitted> {
+  const { name, series, settings, features, rows, epochs, label, schedule } = run;
+  const { batch, batchesPerEpoch, lr } = schedule;
+  const { seed } = settings;
+  const loader = new data.DataLoader(
+    features.dataset(series, trainingWindows(series, rows), rows),
+    { batchSize: batch, shuffle: true, seed, dropLast: true, batchesPerEpoch },
+  );
+  const validation = run.validate ? validationLoader(features, series, rows) : undefined;
+  nn.manualSeed(seed);
   const model = new Forecaster(name, features.settings);
   const optimizer = new optim.AdamW({ lr, weightDecay: 0.01 });
-  const totalSteps = epochs * batchesPerEpoch;
-  const bar = ui.progress(name, totalSteps);
+  const total = epochs * batchesPerEpoch;
+  // A refit follows the schedule of the training that chose its length.
+  const totalSteps = schedule.epochs * batchesPerEpoch + 1;
+  const storage = new FolderStorage(run.folder);
+  const bar = ui.progress(label, total);
   let latest: EpochRecord | undefined;
   const trainer = new Trainer(model, {
     loss: (net, { sequence, context, target, weight }) =>
       nn.mseLoss(net.forward(sequence, context), target, { sampleWeight: weight }),
     optimizer,
-    schedule: new optim.OneCycleLR(optimizer, {
-      maxLr: lr,
-      pctStart: 0.2,
-      totalSteps: totalSteps + 1,
-    }),
+    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart: 0.2, totalSteps }),
     clipNorm: 1,
-    seed: settings.seed,
-    storage: new FolderStorage(folder),
+    seed,
+    storage,
     callbacks: [
       {
         onStep: ({ step, loss, epoch }) =>
           bar.update(step, {
             epoch: `${epoch + 1}/${epochs}`,
             loss: loss.toFixed(4),
-            validation: latest?.validation ? error(latest, features, series.unit) : "-",
+            ...(run.validate && { validation: error(latest, features, series.unit) }),
           }),
         onEpoch: (record) => {
           latest = record;
@@ -121,23 +184,25 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
       },
     ],
   });
-  const resumed = resume && (await trainer.resume());
+  const resumed = run.resume && (await trainer.resume());
   latest = trainer.history.at(-1);
-  if (resumed) ui.notice(`${name}: continues after step ${trainer.steps} of ${totalSteps}.`);
-  else if (resume) ui.notice(`${name}: no checkpoint in ${folder}, so training starts at step 0.`);
-  const began = performance.now();
+  if (resumed) ui.notice(`${label}: continues after step ${trainer.steps} of ${total}.`);
   try {
     const fit = await trainer.fit(loader, { epochs, validation, signal: ui.signal });
-    const seconds = (performance.now() - began) / 1000;
-    if (fit.outcome !== "interrupted") await trainer.loadBest();
+    if (fit.outcome === "interrupted") {
+      bar.stop(`interrupted after step ${trainer.steps} of ${total}; continue with --resume`);
+      return { model, features, fit };
+    }
+    if (run.validate) await trainer.loadBest();
+    // Nothing chose among these epochs: the last is the one to keep.
+    else await storage.write(BEST, weights.writeSafetensors(model.stateDict()));
     const best = fit.history.find(({ epoch }) => epoch === fit.bestEpoch);
     bar.stop(
-      best && fit.outcome !== "interrupted"
-        ? `best epoch ${best.epoch + 1} of ${epochs}: validation RMSE ${error(best, features, series.unit)}`
-        : `interrupted after step ${trainer.steps}; continue with --resume`,
+      run.validate
+        ? `best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, validation RMSE ${error(best, features, series.unit)}`
+        : `${epochs} epochs`,
     );
-    const parameters = model.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
-    return { name, model, features, fit, schedule, parameters, seconds };
+    return { model, features, fit };
   } catch (failure) {
     bar.stop("failed");
     throw failure;
@@ -146,13 +211,27 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
   }
 }
 
+/** Windows within the first rows of a series. */
+function trainingWindows(series: TrafficSeries, rows: number): Int32Array {
+  const validationRows = series.protocol.trainRows - rows;
+  const part = { ...series, protocol: { ...series.protocol, validationRows } };
+  return seriesWindows(part, "train", stepsOutOf(series));
+}
+
+function validationLoader(features: Features, series: TrafficSeries, rows: number) {
+  const starts = seriesWindows(series, "validation", stepsOutOf(series));
+  return new data.DataLoader(features.dataset(series, starts, rows), { batchSize: 2048 });
+}
+
 /** Validation RMSE in the series' unit, or in units of the columns' spread where they have their own. */
-function error({ validation }: EpochRecord, features: Features, unit: string): string {
-  const rmse = Math.sqrt(validation?.loss ?? Number.NaN);
+function error(record: EpochRecord | undefined, features: Features, unit: string): string {
+  if (!record?.validation) return "-";
+  const rmse = Math.sqrt(record.validation.loss);
   return features.settings.scale.length > 1
     ? `${rmse.toFixed(3)} spreads`
     : `${(rmse * features.scaleOf(0)).toFixed(3)} ${unit}`;
 }
 
 /** Mean squared training error of every epoch, in units of the spread. */
-export const lossesOf = ({ fit }: Trained): number[] => fit.history.map(({ loss }) => loss);
+export const lossesOf = ({ selection }: Trained): number[] =>
+  selection.fit.history.map(({ loss }) => loss);
