@@ -3,7 +3,8 @@ import { data, weights } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { neighbourMean } from "./baselines.ts";
 import type { TrafficSeries } from "./data/index.ts";
-import { chooseProfile, type DayKinds, dailyProfile } from "./profile.ts";
+import { type DayKinds, dailyProfile } from "./profile.ts";
+import { chooseProfileByUse } from "./profileChoice.ts";
 
 /** What a forecaster reads, and in which units; kept in `run.json`. */
 export interface FeatureSettings {
@@ -54,7 +55,7 @@ export class Features {
       columns,
       options.perColumn,
     );
-    const profile = chooseProfile(series, rows);
+    const profile = chooseProfileByUse(series, rows);
     const settings = {
       stepsIn: protocol.stepsIn,
       stepsOut: options.stepsOut,

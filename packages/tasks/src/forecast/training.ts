@@ -33,10 +33,10 @@ export function scheduleFor(
   const pass = Math.floor(samples / size);
   const large = pass > 80;
   return {
-    epochs: epochs ?? (large ? (quick ? 3 : 4) : quick ? 10 : 20),
+    epochs: epochs ?? (large ? 4 : quick ? 10 : 20),
     batch: size,
     // A large set is seen in parts, so that the epoch can be chosen finely.
-    batchesPerEpoch: Math.min(pass, large && quick ? 48 : 80),
+    batchesPerEpoch: Math.min(pass, 80),
     lr: lr ?? 3e-3,
   };
 }
@@ -157,8 +157,6 @@ async function fitOnce(run: Fit, ui: TaskUi): Promise<Fitted> {
   const model = new Forecaster(name, features.settings);
   const optimizer = new optim.AdamW({ lr, weightDecay: 0.01 });
   const total = epochs * batchesPerEpoch;
-  // A refit follows the schedule of the training that chose its length.
-  const totalSteps = schedule.epochs * batchesPerEpoch + 1;
   const storage = new FolderStorage(run.folder);
   const bar = ui.progress(label, total);
   let latest: EpochRecord | undefined;
@@ -166,7 +164,7 @@ async function fitOnce(run: Fit, ui: TaskUi): Promise<Fitted> {
     loss: (net, { sequence, context, target, weight }) =>
       nn.mseLoss(net.forward(sequence, context), target, { sampleWeight: weight }),
     optimizer,
-    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart: 0.2, totalSteps }),
+    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart: 0.2, totalSteps: total + 1 }),
     clipNorm: 1,
     seed,
     storage,
