@@ -56,7 +56,7 @@ export async function exportModel(model: Module, options: ExportOptions): Promis
   let outputs: readonly (readonly [string, Tensor])[];
   try {
     const forward = options.forward ?? (() => model.forward(...(Object.values(inputs) as never[])));
-    outputs = named("output", forward(inputs) as Outputs);
+    outputs = named(forward(inputs) as Outputs);
   } finally {
     for (const [module, mode] of modes) module.training = mode;
   }
@@ -90,15 +90,13 @@ function constantsOf(model: Module, outputs: readonly Tensor[]): Map<Tensor, str
   return names;
 }
 
-function named(prefix: string, outputs: Outputs): (readonly [string, Tensor])[] {
-  if (outputs instanceof Tensor) return [[prefix, outputs]];
-  return Object.entries(outputs).flatMap(([name, value]) => {
-    const path = prefix === "output" ? name : `${prefix}.${name}`;
-    return value ? named(path === "output" ? "output." : path, value).map(fixName) : [];
-  });
+/** Tensors with their dotted paths; one tensor alone is `output`. */
+function named(outputs: Outputs, path = ""): (readonly [string, Tensor])[] {
+  if (outputs instanceof Tensor) return [[path || "output", outputs]];
+  return Object.entries(outputs).flatMap(([name, value]) =>
+    value ? named(value, path ? `${path}.${name}` : name) : [],
+  );
 }
-const fixName = ([name, tensor]: readonly [string, Tensor]) =>
-  [name === "output." ? "output" : name, tensor] as const;
 
 function checkSize(bytes: Uint8Array): Uint8Array {
   if (bytes.length > MAX_BYTES) {

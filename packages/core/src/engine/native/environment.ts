@@ -26,16 +26,22 @@ export class Environment {
   /** ONNX Runtime's own allocator, for the names that it hands out. */
   readonly allocator: Pointer;
   readonly sessions = new Set<{ readonly bytes: number }>();
+  readonly spinning: boolean;
+  /**
+   * Whether sessions share the global thread pools. The environment is one for the whole process: where
+   * onnxruntime-node made it first, there are none, and every session gets threads of its own.
+   */
+  sharesThreads = true;
 
   constructor(library: Library, options: EnvironmentOptions = {}) {
     const label = "ONNX Runtime environment";
     this.library = library;
     this.threads = options.threads ?? threadsWanted();
-    const spinning = options.spinning ?? spinningWanted();
+    this.spinning = options.spinning ?? spinningWanted();
     const threading = library.get("createThreadingOptions", label);
     library.check("setGlobalIntraOpNumThreads", label, threading, this.threads);
     library.check("setGlobalInterOpNumThreads", label, threading, 1);
-    library.check("setGlobalSpinControl", label, threading, spinning ? 1 : 0);
+    library.check("setGlobalSpinControl", label, threading, this.spinning ? 1 : 0);
     this.pointer = library.get(
       "createEnvWithGlobalThreadPools",
       label,

@@ -25,6 +25,7 @@ const table = {
   createSessionOptions: [10, "status", "p"],
   enableProfiling: [14, "status", "pw"],
   setSessionGraphOptimizationLevel: [23, "status", "pi"],
+  setIntraOpNumThreads: [24, "status", "pi"],
   sessionGetInputCount: [30, "status", "pp"],
   sessionGetOutputCount: [31, "status", "pp"],
   sessionGetInputTypeInfo: [33, "status", "pzp"],

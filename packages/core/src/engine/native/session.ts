@@ -80,13 +80,44 @@ export async function createSession(
   model: Uint8Array,
   options: CompileOptions,
 ): Promise<Session> {
+  try {
+    return await tryCreateSession(env, model, options);
+  } catch (error) {
+    const foreign = (error as Error).message.includes("EnvCreatedWithGlobalThreadPools");
+    if (!foreign || !env.sharesThreads) throw error;
+    env.sharesThreads = false;
+    process.emitWarning(
+      "Tensorlane: onnxruntime-node created ONNX Runtime's environment before Tensorlane did, so sessions " +
+        "have threads of their own instead of sharing them: slower with several. " +
+        "Evaluate or train something before the first InferenceSession.create to avoid it.",
+    );
+    return tryCreateSession(env, model, options);
+  }
+}
+
+async function tryCreateSession(
+  env: Environment,
+  model: Uint8Array,
+  options: CompileOptions,
+): Promise<Session> {
   const { library } = env;
   const label = options.label ?? "graph";
   if (model.byteLength === 0) throw new EngineError(`${label}: the model is empty (0 bytes)`);
   const settings = library.get("createSessionOptions", label);
   const values: Pointer[] = [];
   try {
-    library.check("disablePerSessionThreads", label, settings);
+    if (env.sharesThreads) library.check("disablePerSessionThreads", label, settings);
+    else {
+      const spinning = env.spinning ? "1" : "0";
+      library.check("setIntraOpNumThreads", label, settings, env.threads);
+      library.check(
+        "addSessionConfigEntry",
+        label,
+        settings,
+        "session.intra_op.allow_spinning",
+        spinning,
+      );
+    }
     library.check("setSessionGraphOptimizationLevel", label, settings, 99);
     library.check("setDeterministicCompute", label, settings, true);
     for (const [key, value] of Object.entries(options.sessionConfig ?? {})) {
