@@ -1,5 +1,6 @@
 import { activations } from "./activations.ts";
 import { dense } from "./dense.ts";
+import { images } from "./images.ts";
 import type { Kind } from "./kind.ts";
 import { losses } from "./losses.ts";
 import { recurrent } from "./recurrent.ts";
@@ -9,6 +10,7 @@ import { tensors } from "./tensors.ts";
 export const kinds: Readonly<Record<string, Kind | undefined>> = {
   ...dense,
   ...activations,
+  ...images,
   ...losses,
   ...recurrent,
   ...tensors,

@@ -4,6 +4,7 @@ import * as ops from "./ops/index.ts";
 import type { Op } from "./tensor.ts";
 import { elementwise } from "./testing/cases/elementwise.ts";
 import { empties } from "./testing/cases/empty.ts";
+import { images } from "./testing/cases/images.ts";
 import { indexing } from "./testing/cases/indexing.ts";
 import { products } from "./testing/cases/matmul.ts";
 import { reductions } from "./testing/cases/reduce.ts";
@@ -11,7 +12,15 @@ import { shapes } from "./testing/cases/shape.ts";
 import { checkOp } from "./testing/checkOp.ts";
 import { topological } from "./walk.ts";
 
-const cases = [...elementwise, ...reductions, ...shapes, ...products, ...indexing, ...empties];
+const cases = [
+  ...elementwise,
+  ...reductions,
+  ...shapes,
+  ...products,
+  ...indexing,
+  ...images,
+  ...empties,
+];
 /** Tested elsewhere, or no operators of a user's. */
 const elsewhere = ["scan", "scansOf", "unionOfScans", "loopOf", "hasStaticShape", "requireStatic"];
 

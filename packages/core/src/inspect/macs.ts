@@ -13,6 +13,11 @@ const rules: Readonly<Record<string, (node: Node) => number>> = {
   matmul: ({ inputs: [a], outputs: [y], attrs }) =>
     elements(y.shape) * size(a.shape.at((attrs as { transA: boolean }).transA ? -2 : -1)!),
   linear: ({ inputs: [x], outputs: [y] }) => elements(y.shape) * size(x.shape[1]),
+  /** Every output element is a sum over its group's channels and the kernel's taps. */
+  conv2d: ({ inputs: [, weight], outputs: [y] }) =>
+    elements(y.shape) * elements(weight.shape.slice(1)),
+  /** Every input element adds its multiple of a kernel to every channel of its group. */
+  convTranspose2d: ({ inputs: [x, weight] }) => elements(x.shape) * elements(weight.shape.slice(1)),
   /** Per step and sequence: every gate's row times the input, and times the state before. */
   recurrent: ({ inputs: [x, weightIh, weightHh] }) =>
     elements(x.shape.slice(0, 2)) * (elements(weightIh.shape) + elements(weightHh.shape)),

@@ -1,3 +1,5 @@
+export * from "./batchNorm.ts";
+export * from "./convolution.ts";
 export * as init from "./init.ts";
 export { manualSeed } from "./init.ts";
 export * from "./layers.ts";
@@ -10,5 +12,6 @@ export {
   trace,
   updateBuffer,
 } from "./module.ts";
+export * from "./pooling.ts";
 export * from "./recurrent/cells.ts";
 export * from "./recurrent/layers.ts";

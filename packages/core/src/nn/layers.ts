@@ -1,4 +1,5 @@
 import { TensorlaneError } from "../errors.ts";
+import { format } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { Parameter, random, type Tensor } from "../graph/tensor.ts";
@@ -116,6 +117,29 @@ export function dropout(x: Tensor, p: number): Tensor {
   if (p === 0) return x;
   if (p === 1) return ops.mul(x, 0);
   return ops.mul(ops.mul(x, random(x.shape, { kind: "bernoulli", p: 1 - p })), 1 / (1 - p));
+}
+
+/** Sets whole channels of (N, C, H, W) to zero with probability p while training (Tompson et al. 2015). */
+export class Dropout2d extends Module {
+  readonly p: number;
+
+  constructor({ p = 0.5 }: { readonly p?: number } = {}) {
+    super();
+    this.p = checkProbability(p);
+  }
+
+  forward(x: Tensor): Tensor {
+    if (!this.training || this.p === 0) return x;
+    if (this.p === 1) return ops.mul(x, 0);
+    if (x.rank !== 3 && x.rank !== 4) {
+      throw new TensorlaneError(
+        `Dropout2d: takes images (N, C, H, W) or (C, H, W), received ${format(x.shape)}`,
+      );
+    }
+    const channels = [...x.shape.slice(0, -2), 1, 1];
+    const mask = random(channels, { kind: "bernoulli", p: 1 - this.p });
+    return ops.mul(x, ops.mul(mask, 1 / (1 - this.p)));
+  }
 }
 
 export interface LayerNormOptions {
