@@ -161,7 +161,7 @@ async function drive(file: Uint8Array, weights: nn.StateDict, batches: Batch[], 
   const { metadataProps } = onnx.readModel(file);
   const step: onnx.StepDescription = JSON.parse(metadataProps[0].value!);
   const scalar = (value: number) => new OrtTensor("float32", Float32Array.of(value), []);
-  const state = Object.fromEntries(
+  const state: Record<string, OrtTensor> = Object.fromEntries(
     step.state.map(({ input, initial, shape }) => {
       const size = shape.reduce((a, b) => a * b, 1);
       const first = weights.get(input)?.data ?? new Float32Array(size).fill(initial!);

@@ -1,4 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { createBindingEngine } from "../engine/binding/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import { createNativeEngine } from "../engine/native/engine.ts";
+import { createWebEngine } from "../engine/web/engine.ts";
 import {
   data,
   evaluate,
@@ -91,6 +95,23 @@ describe("Trainer", () => {
     await second.fit(loader(), { epochs: 4 });
     for (const name of ["last.safetensors", "best.safetensors", "state.safetensors"]) {
       expect(bytesOf(parts, name), name).toBe(bytesOf(whole, name));
+    }
+  });
+
+  test("all engines train alike", async () => {
+    const history = async (engine: Engine) => {
+      const trainer = trainerOn();
+      const same = new Trainer(trainer.model, { ...trainer.options, engine });
+      return (await same.fit(loader(), { epochs: 3 })).history.map(({ loss }) => loss);
+    };
+    const native = await history(createNativeEngine());
+    for (const engine of [
+      await createBindingEngine({ threads: 2, reason: "test" }),
+      await createWebEngine(),
+    ]) {
+      for (const [i, loss] of (await history(engine)).entries()) {
+        expect(loss, engine.info.name).toBeCloseTo(native[i], 4);
+      }
     }
   });
 
