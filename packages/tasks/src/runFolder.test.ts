@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nearestName, unknownName } from "./errors.ts";
@@ -44,6 +44,9 @@ describe("writeFileAtomic", () => {
   it("removes its temporary file when it fails", async () => {
     await writeFileAtomic(join(dir, "a"), "x");
     await expect(writeFileAtomic(join(dir, "a", "b"), "x")).rejects.toThrow(/ENOTDIR/);
+    await expect(writeFileAtomic(join(dir, "no", "b"), "x")).rejects.toThrow(
+      `cannot write ${join(dir, "no", "b")}: its folder does not exist`,
+    );
     expect(await readdir(dir)).toEqual(["a"]);
   });
 });
@@ -86,6 +89,45 @@ describe("RunFolder", () => {
     expect(longer.start).toBe("resumed");
   });
 
+  it("looks at a folder without touching it", async () => {
+    expect(await RunFolder.inspect("count", await plan())).toBe("new");
+    expect(existsSync(join(dir, "run"))).toBe(false);
+    await RunFolder.begin("count", await plan(), ui);
+    const before = await readdir(join(dir, "run"));
+    expect(await RunFolder.inspect("count", await plan({ resume: true }))).toBe("resumed");
+    expect(await RunFolder.inspect("count", await plan({ overwrite: true }))).toBe("new");
+    await expect(RunFolder.inspect("count", await plan())).rejects.toThrow(/--resume/);
+    expect(await readdir(join(dir, "run"))).toEqual(before);
+  });
+
+  it("gives up a run whose run.json cannot be read, but nobody else's files", async () => {
+    await mkdir(join(dir, "run"));
+    await writeFile(join(dir, "run", "mine.onnx"), "the user's own");
+    await RunFolder.begin("count", await plan({ overwrite: true }), ui);
+    expect(existsSync(join(dir, "run", "mine.onnx"))).toBe(true);
+    await writeFile(join(dir, "run", "run.json"), "{");
+    await expect(RunFolder.begin("count", await plan(), ui)).rejects.toThrow(/not readable/);
+    const { start } = await RunFolder.begin("count", await plan({ overwrite: true }), ui);
+    expect(start).toBe("new");
+  });
+
+  it("keeps a second process out, and takes over from one that is gone", async () => {
+    const { folder } = await RunFolder.begin("count", await plan(), ui);
+    expect(existsSync(folder.path(".training"))).toBe(true);
+    await folder.release();
+    expect(existsSync(folder.path(".training"))).toBe(false);
+    const other = `${process.ppid} ${hostname()}`;
+    await writeFile(folder.path(".training"), other);
+    await expect(RunFolder.begin("count", await plan({ resume: true }), ui)).rejects.toThrow(
+      /another process .* is training in/,
+    );
+    await folder.release();
+    expect(await readFile(folder.path(".training"), "utf8")).toBe(other);
+    await writeFile(folder.path(".training"), `99999999 ${hostname()}`);
+    const { start } = await RunFolder.begin("count", await plan({ resume: true }), ui);
+    expect(start).toBe("resumed");
+  });
+
   it("does not resume with other settings", async () => {
     await RunFolder.begin("count", await plan({ lr: 0.1 }), ui);
     const other = await plan({ resume: true, lr: 0.2, extra: { maxOrder: 4 } });
@@ -97,7 +139,9 @@ describe("RunFolder", () => {
   it("removes what a killed process left", async () => {
     const { folder } = await RunFolder.begin("count", await plan(), ui);
     await writeFile(folder.path(".last.safetensors.123.4.tmp"), "half");
+    await writeFile(folder.path("state.safetensors.123.tmp"), "half, by the Trainer");
     await RunFolder.begin("count", await plan({ resume: true }), ui);
+    await folder.release();
     expect(await readdir(folder.dir)).toEqual(["run.json"]);
   });
 

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "./errors.ts";
 import type { Json, TaskUi, TrainOptions, TrainSettings } from "./task.ts";
@@ -23,6 +24,18 @@ export interface RunInfo {
   readonly details: { readonly [key: string]: Json | undefined };
 }
 
+/** Names the process that trains in a folder. */
+const lockFile = ".training";
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "EPERM";
+  }
+}
+
 let temporaries = 0;
 
 /** Replaces a file as a whole: after a crash at any moment the old or the new bytes are there, never a part. */
@@ -40,9 +53,28 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw unwritable(path, error);
   }
   await syncFolder(folder);
+}
+
+/** What keeps a file from being written, where the user can do something about it. */
+const writeErrors: Readonly<Record<string, string>> = {
+  ENOENT: "its folder does not exist",
+  ENOTDIR: "a part of its path is a file",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left on the device",
+  EDQUOT: "the disk quota is used up",
+  ENAMETOOLONG: "the name is too long",
+};
+
+function unwritable(path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (!Object.hasOwn(writeErrors, code)) return error;
+  return new UserError(`cannot write ${path}: ${writeErrors[code]} (${code}).`, { cause: error });
 }
 
 /** Makes the new name itself durable; not every file system lets a folder be opened or synced. */
@@ -90,27 +122,49 @@ export class RunFolder {
   }
 
   /**
-   * Begins or continues training in `options.out`. Refuses to mix runs: a folder that holds another run is
-   * left alone unless `--resume` continues it or `--overwrite` gives it up.
+   * How `begin` would find the folder, without changing anything: a task loads its data in between, so that
+   * neither a new folder nor an old run suffers from data that cannot be read.
    */
-  static async begin(task: string, options: TrainOptions, ui: TaskUi): Promise<Begun> {
-    const { out: dir, resume, overwrite, ...settings } = options;
-    const found = await readRunInfo(dir);
-    if (found !== undefined && resume) {
-      refuseOther(dir, found, task, settings);
-      const folder = new RunFolder(resolve(dir), found);
-      // More epochs than the finished run had: there is something left to do.
-      const more = (settings.epochs ?? 0) > (found.settings.epochs ?? Number.POSITIVE_INFINITY);
-      if (found.status === "finished" && !more) return { folder, start: "finished" };
-      await folder.#clean();
-      await folder.update({ status: "running", settings: definedJson(settings) });
-      return { folder, start: "resumed" };
-    }
-    if (found !== undefined && !overwrite) {
+  static async inspect(task: string, options: TrainOptions): Promise<Begun["start"]> {
+    return (await RunFolder.#look(task, options)).start;
+  }
+
+  static async #look(
+    task: string,
+    { out: dir, resume, overwrite, ...settings }: TrainOptions,
+  ): Promise<{ readonly found: RunInfo | undefined; readonly start: Begun["start"] }> {
+    // A run that is given up may be unreadable.
+    const found = await readRunInfo(dir).catch((error: unknown) => {
+      if (overwrite && error instanceof UserError) return undefined;
+      throw error;
+    });
+    if (found === undefined || overwrite) return { found, start: "new" };
+    if (!resume) {
       throw new UserError(
         `${dir} already holds a ${found.status} run of "${found.task}". Add --resume to continue it, ` +
           "--overwrite to give it up, or choose another --out.",
       );
+    }
+    refuseOther(dir, found, task, settings);
+    // More epochs than the finished run had: there is something left to do.
+    const more = (settings.epochs ?? 0) > (found.settings.epochs ?? Number.POSITIVE_INFINITY);
+    return { found, start: found.status === "finished" && !more ? "finished" : "resumed" };
+  }
+
+  /**
+   * Begins or continues training in `options.out`. Refuses to mix runs: a folder that holds another run is
+   * left alone unless `--resume` continues it or `--overwrite` gives it up.
+   */
+  static async begin(task: string, options: TrainOptions, ui: TaskUi): Promise<Begun> {
+    const { out: dir, resume, overwrite: _, ...settings } = options;
+    const { found, start } = await RunFolder.#look(task, options);
+    if (found !== undefined && start !== "new") {
+      const folder = new RunFolder(resolve(dir), found);
+      if (start === "finished") return { folder, start };
+      await folder.#claim();
+      await folder.#clean();
+      await folder.update({ status: "running", settings: definedJson(settings) });
+      return { folder, start: "resumed" };
     }
     await makeFolder(dir);
     if (found === undefined && resume) {
@@ -124,8 +178,10 @@ export class RunFolder {
       details: {},
     };
     const folder = new RunFolder(resolve(dir), info);
+    await folder.#claim();
     await folder.#clean();
-    if (found !== undefined) await folder.#removeRun();
+    // Only where there was a run, readable or not: the folder may be the user's own.
+    if (await folder.read(runFiles.run)) await folder.#removeRun();
     await folder.writeJson(runFiles.run, info);
     return { folder, start: "new" };
   }
@@ -182,9 +238,41 @@ export class RunFolder {
     await this.writeJson(runFiles.run, this.#info);
   }
 
+  /** Takes the folder for this process; what a killed one left is taken over. */
+  async #claim(): Promise<void> {
+    const path = this.path(lockFile);
+    const mine = `${process.pid} ${hostname()}`;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      try {
+        await writeFile(path, mine, { flag: "wx" });
+        return;
+      } catch (error) {
+        if (errorCode(error) !== "EEXIST") throw unwritable(path, error);
+      }
+      const owner = await readFile(path, "utf8").catch(() => undefined);
+      if (owner === mine) return;
+      if (owner === undefined) continue;
+      const [pid, host] = owner.split(" ");
+      if (owner !== "" && (host !== hostname() || isRunning(Number(pid)))) {
+        throw new UserError(
+          `another process (${pid} on ${host}) is training in ${this.dir}; wait for it or choose another ` +
+            `--out. If it is gone, remove ${path}.`,
+        );
+      }
+      await rm(path, { force: true });
+    }
+    throw new UserError(`${this.dir} is being taken by other processes; try again.`);
+  }
+
+  /** Lets go of the folder at the end of training, however it ended. */
+  async release(): Promise<void> {
+    const owner = await readFile(this.path(lockFile), "utf8").catch(() => undefined);
+    if (owner === `${process.pid} ${hostname()}`) await rm(this.path(lockFile), { force: true });
+  }
+
   /** Removes what a killed process left half-written. */
   async #clean(): Promise<void> {
-    await this.#remove(/^\..*\.\d+\.\d+\.tmp$/);
+    await this.#remove(/^\..*\.\d+\.\d+\.tmp$|\.safetensors\.\d+\.tmp$/);
   }
 
   /** Removes the old run's own files only: the user may keep others in the folder. */

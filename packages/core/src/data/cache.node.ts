@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import envPaths from "env-paths";
+import { TensorlaneError } from "../errors.ts";
 import { DataError } from "./data-error.ts";
 import { type DownloadProgress, download } from "./download.node.ts";
 import type { DataEntry, DataFile } from "./registry.ts";
@@ -87,7 +88,7 @@ export async function obtainFile(
 ): Promise<ObtainedFile> {
   const file = entry.files.find((f) => f.role === role);
   if (file === undefined)
-    throw new Error(
+    throw new TensorlaneError(
       `${entry.id} has no file "${role}"; it has ${entry.files.map((f) => f.role).join(", ")}`,
     );
   const mirror = mirrorOf(places);

@@ -1,3 +1,4 @@
+import { TensorlaneError } from "../errors.ts";
 import type { TensorData } from "../graph/dtype.ts";
 import {
   allocateBatch,
@@ -43,7 +44,8 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
  */
 export function concat(datasets: readonly Dataset[]): Dataset {
   const first = datasets[0];
-  if (first === undefined) throw new Error("concat needs at least one data set; got none");
+  if (first === undefined)
+    throw new TensorlaneError("concat needs at least one data set; got none");
   const wanted = describeFields(first.fields);
   for (const [i, dataset] of datasets.entries()) {
     const got = describeFields(dataset.fields);

@@ -1,4 +1,5 @@
 import type { Value } from "../engine/engine.ts";
+import { TensorlaneError } from "../errors.ts";
 import { allocate, type DType, dtypeOf, type TensorData } from "../graph/dtype.ts";
 
 /** Named tensors of one batch; every shape begins with the batch size N. */
@@ -49,7 +50,7 @@ export function allocateBatch(fields: Readonly<Record<string, Field>>, n: number
 export function targetOf(target: Batch, name: string, field: Field, rows: number): TensorData {
   const value = target[name];
   if (value === undefined)
-    throw new Error(
+    throw new TensorlaneError(
       `batch has no field "${name}"; it has ${Object.keys(target).join(", ") || "none"}: make it with allocateBatch(dataset.fields, n)`,
     );
   if (value.dtype !== field.dtype)
@@ -107,7 +108,8 @@ export class ArrayDataset extends FilledDataset {
   ) {
     super();
     const names = Object.keys(arrays);
-    if (names.length === 0) throw new Error("ArrayDataset needs at least one array; got none");
+    if (names.length === 0)
+      throw new TensorlaneError("ArrayDataset needs at least one array; got none");
     const fields: Record<string, Field> = {};
     let length = -1;
     for (const name of names) {

@@ -1,3 +1,4 @@
+import { TensorlaneError } from "../errors.ts";
 import { allocateBatch, type Batch, type Dataset, type Field, fieldSize } from "./dataset.ts";
 import { permutation } from "./random.ts";
 
@@ -70,11 +71,13 @@ export class DataLoader {
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new RangeError(`DataLoader: batchSize ${batchSize} must be a whole number above 0`);
     if (dropLast === padLast)
-      throw new Error(
+      throw new TensorlaneError(
         `DataLoader: dropLast and padLast are both ${dropLast}: batches have one size, so choose exactly one`,
       );
     if (padLast && WEIGHT in dataset.fields)
-      throw new Error(`DataLoader: the data set has its own field "${WEIGHT}"; rename it`);
+      throw new TensorlaneError(
+        `DataLoader: the data set has its own field "${WEIGHT}"; rename it`,
+      );
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.shuffle = shuffle;

@@ -1,3 +1,4 @@
+import { TensorlaneError } from "../errors.ts";
 import { otherEntries } from "./registry-other.ts";
 import { trafficEntries } from "./registry-traffic.ts";
 
@@ -53,7 +54,7 @@ export function dataEntries(): readonly DataEntry[] {
 export function dataEntry(id: string): DataEntry {
   const entry = entries.find((e) => e.id === id);
   if (entry === undefined)
-    throw new Error(
+    throw new TensorlaneError(
       `no data set "${id}"; known: ${entries.map((e) => e.id).join(", ")}. For your own file give a path ending in .csv`,
     );
   return entry;

@@ -1,5 +1,6 @@
 import type { Batch } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
+import { TensorlaneError } from "../errors.ts";
 import { mul, sum } from "../graph/ops/index.ts";
 import { leafOf, type Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
@@ -8,7 +9,7 @@ import { BoundGraph } from "./bound.ts";
 import type { TracedLoss } from "./trace.ts";
 
 /** A loss or gradient became NaN or infinite. */
-export class NonFiniteError extends Error {
+export class NonFiniteError extends TensorlaneError {
   override readonly name = "NonFiniteError";
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
@@ -178,4 +178,24 @@ describe("training on a user's table", () => {
 
 test("the task offers the models there are", () => {
   expect(forecast.models).toEqual(Object.keys(recipes));
+});
+
+test("data that cannot be read leave no folder behind, and give up no old run", async () => {
+  const data = join(scratch, "broken.csv");
+  writeFileSync(data, "time,v\n");
+  const out = join(scratch, "from-broken");
+  const { ui } = quietUi();
+  await expect(forecast.train(await planTrain(forecast, { data, out }), ui)).rejects.toThrow(
+    /header but no rows/,
+  );
+  expect(existsSync(out)).toBe(false);
+  const old = await trainOnCsv("kept", ["gru"], 1);
+  expect(existsSync(join(old.out, ".training"))).toBe(false);
+  const again = await planTrain(forecast, { data, out: old.out, overwrite: true });
+  await expect(forecast.train(again, ui)).rejects.toThrow(/header but no rows/);
+  expect(existsSync(join(old.out, "best.safetensors"))).toBe(true);
+  // Nor does a model that does not fit the data.
+  const graph = { data: old.data, models: ["graph-gru"], out: old.out, overwrite: true };
+  await expect(forecast.train(await planTrain(forecast, graph), ui)).rejects.toThrow(/graph/);
+  expect(existsSync(join(old.out, "best.safetensors"))).toBe(true);
 });

@@ -49,12 +49,14 @@ export async function loadSeries(data: string, ui: TaskUi): Promise<TrafficSerie
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const names = options.models as readonly ModelName[];
-  const { folder, start } = await RunFolder.begin("forecast", options, ui);
-  if (start === "finished") {
-    ui.notice(`${folder.dir} holds a finished run: nothing to do.`);
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
+  if ((await RunFolder.inspect("forecast", options)) === "finished") {
+    const { folder } = await RunFolder.begin("forecast", options, ui);
+    const before = JSON.parse(
+      new TextDecoder().decode(await folder.need(runFiles.results, "tell the results")),
+    ) as TrainResult;
     return { ...before, dir: folder.dir, status: "already finished" };
   }
+  // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const series = await loadSeries(options.data, ui);
   const graphs = names.filter(usesGraph);
   if (graphs.length > 0 && !series.adjacency) {
@@ -64,11 +66,31 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   }
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
+  const { folder, start } = await RunFolder.begin("forecast", options, ui);
+  try {
+    return await trainAll({ folder, options, series, resume: start === "resumed" }, ui);
+  } finally {
+    await folder.release();
+  }
+}
+
+interface Job {
+  readonly folder: RunFolder;
+  readonly options: TrainOptions;
+  readonly series: TrafficSeries;
+  readonly resume: boolean;
+}
+
+async function trainAll(
+  { folder, options, series, resume }: Job,
+  ui: TaskUi,
+): Promise<TrainResult> {
+  const names = options.models as readonly ModelName[];
   const trained: Trained[] = [];
   for (const name of names) {
     const own = names.length === 1 ? folder.dir : join(folder.dir, name);
     const result = await trainForecaster(
-      { name, series, settings: options, folder: own, resume: start === "resumed" },
+      { name, series, settings: options, folder: own, resume },
       ui,
     );
     if (!result) {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UserError } from "../../errors.ts";
 import { csvSeries, readCsvSeries } from "./csv.ts";
 import { loadTraffic } from "./load.ts";
 import { timeFormatOf } from "./timestamps.ts";
@@ -49,6 +50,47 @@ describe("timeFormatOf", () => {
     expect(rising.name).toBe("day/month/year");
     expect(rising.note).toMatch(/could be read either way; taken as day/);
     expect(timeFormatOf(["02/01/2024", "02/02/2024", "02/03/2024"])!.name).toBe("month/day/year");
+  });
+});
+
+describe("files that cannot be used", () => {
+  let folder = "";
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tensorlane-bad-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it.each<[string, string | Uint8Array, RegExp]>([
+    ["empty", "", /is empty/],
+    ["header", "time,v\n", /has a header but no rows/],
+    ["no times", `a,b\n${"1,2\n".repeat(200)}`, /no column of times/],
+    ["one column", `time\n${"2024-01-01\n".repeat(200)}`, /has one column/],
+    ["words", table(200, iso, () => "x,y"), /no column of numbers/],
+    ["short", table(20), /at least 100/],
+    ["same times", table(200, () => "2024-01-01"), /the same time/],
+    ["quotes", 'time,"a\n2024-01-01,1', /well-formed/],
+    ["cut gzip", gzipSync(table(300)).subarray(0, 100), /gzip data are damaged/],
+  ])("%s: the user is told, not blamed on us", async (name, content, message) => {
+    const path = join(folder, `${name}.csv`);
+    await writeFile(path, content);
+    const failure = await readCsvSeries(path).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UserError);
+    expect((failure as Error).message).toMatch(message);
+  });
+
+  it("reads what spreadsheets write as UTF-16", async () => {
+    const path = join(folder, "wide.csv");
+    await writeFile(path, Buffer.from(`\ufeff${table(300)}`, "utf16le"));
+    expect((await readCsvSeries(path)).names).toEqual(["north", "south"]);
+  });
+
+  it("takes values beyond float32 for missing", () => {
+    const series = csvSeries(
+      table(300, iso, (i) => `${i === 7 ? "1e39" : i},1`),
+      "flow.csv",
+    );
+    expect(series.values.every(Number.isFinite)).toBe(true);
+    expect(series.notes.join()).toMatch(/"north": 1 cell/);
   });
 });
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { UserError } from "../../errors.ts";
 import { regular } from "./regular.ts";
 import {
   calendarOf,
@@ -42,9 +43,15 @@ export async function readCsvSeries(
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     const what = { ENOENT: "does not exist", EISDIR: "is a folder", EACCES: "may not be read" };
     const why = what[error.code as keyof typeof what] ?? `cannot be read (${error.message})`;
-    throw new Error(`data file ${path} ${why}: give the path of a CSV file`, { cause: error });
+    throw new UserError(`data file ${path} ${why}: give the path of a CSV file`, { cause: error });
   });
-  return csvSeries(textOf(bytes), path, options);
+  let text: string;
+  try {
+    text = textOf(bytes);
+  } catch (error) {
+    throw new UserError(`data file ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  return csvSeries(text, path, options);
 }
 
 /** The same from text; `path` names it in errors. */
@@ -110,34 +117,35 @@ export function csvSeries(text: string, path: string, options: CsvOptions = {}):
   };
   for (const part of ["train", "validation", "test"] as const)
     if (seriesWindows(series, part, Math.max(...horizons)).length === 0)
-      throw new Error(
+      throw new UserError(
         `data file ${path}: long gaps cut its ${even.rows} rows into ${even.segments.length} runs, and the ${part} part has none of ${stepsIn} + ${Math.max(...horizons)} rows. Give a file with fewer gaps, or fewer steps`,
       );
   return series;
 }
 
 function tableOf(text: string, path: string) {
-  if (text.trim() === "") throw new Error(`data file ${path} is empty: it needs a header and rows`);
+  if (text.trim() === "")
+    throw new UserError(`data file ${path} is empty: it needs a header and rows`);
   const first = text.slice(0, text.indexOf("\n") === -1 ? undefined : text.indexOf("\n"));
   const bare = first.replace(/"[^"]*"/g, "");
   const counts = [",", ";", "\t", "|"].map((d) => [d, bare.split(d).length - 1] as const);
   const [delimiter, found] = counts.reduce((a, b) => (b[1] > a[1] ? b : a));
   if (found === 0)
-    throw new Error(
+    throw new UserError(
       `data file ${path}: its first line "${first.trim().slice(0, 80)}" has one column; a column of times and at least one of values are needed, parted by comma, semicolon, tab or |`,
     );
   let cells: string[][];
   try {
     cells = cellsOf(text, delimiter);
   } catch (error) {
-    throw new Error(`data file ${path} is no well-formed CSV: ${(error as Error).message}`, {
+    throw new UserError(`data file ${path} is no well-formed CSV: ${(error as Error).message}`, {
       cause: error,
     });
   }
   const [header = [], ...lines] = cells;
-  if (lines.length === 0) throw new Error(`data file ${path} has a header but no rows`);
+  if (lines.length === 0) throw new UserError(`data file ${path} has a header but no rows`);
   if (header.every((cell) => cell !== "" && !Number.isNaN(Number(cell))))
-    throw new Error(
+    throw new UserError(
       `data file ${path}: its first line "${first.trim().slice(0, 80)}" holds numbers; the first line must name the columns`,
     );
   return { header, lines, delimiter };
@@ -150,7 +158,7 @@ function timeColumn(
   wanted: string | undefined,
 ): { at: number; format: TimeFormat } {
   if (wanted !== undefined && !header.includes(wanted))
-    throw new Error(
+    throw new UserError(
       `data file ${path} has no column "${wanted}" for the times; it has: ${header.join(", ")}`,
     );
   const order = wanted === undefined ? [...header.keys()] : [header.indexOf(wanted)];
@@ -159,7 +167,7 @@ function timeColumn(
     if (format) return { at, format };
   }
   const shown = order.map((at) => `${header[at]} ("${lines[0]![at] ?? ""}")`).join(", ");
-  throw new Error(
+  throw new UserError(
     `data file ${path}: no column of times among ${shown}. Readable are 2024-01-31 08:05, ISO 8601, 31/01/2024 8:05, 01/31/2024 8:05 AM, seconds or milliseconds since 1970`,
   );
 }
@@ -180,7 +188,7 @@ function valueColumns(
 ): ValueColumn[] {
   const absent = wanted?.filter((name) => !header.includes(name)) ?? [];
   if (absent.length > 0)
-    throw new Error(
+    throw new UserError(
       `data file ${path} has no column ${absent.map((n) => `"${n}"`).join(", ")}; it has: ${header.join(", ")}`,
     );
   const comma = delimiter !== "," && usesDecimalComma(rows);
@@ -188,7 +196,8 @@ function valueColumns(
   const parse = (cell: string) => {
     if (MISSING.has(cell.toLowerCase())) return Number.NaN;
     const value = Number(comma ? cell.replace(",", ".") : cell);
-    return Number.isFinite(value) ? value : Number.NaN;
+    // Beyond float32 is as good as no value.
+    return Number.isFinite(Math.fround(value)) ? value : Number.NaN;
   };
   const columns: ValueColumn[] = [];
   const text: string[] = [];
@@ -207,7 +216,7 @@ function valueColumns(
     }
   }
   if (columns.length === 0 || (wanted && text.length > 0))
-    throw new Error(
+    throw new UserError(
       `data file ${path} has ${wanted ? "other than numbers in" : "no column of numbers; left beside the times:"} ${text.map((n) => `"${n}"`).join(", ") || "none"}. First row: ${(rows[0] ?? []).join(" | ")}`,
     );
   if (text.length > 0) notes.push(`Columns without numbers are not used: ${text.join(", ")}.`);
@@ -231,7 +240,7 @@ function enough(
   const span = stepsIn + Math.max(...horizons);
   const needed = 4 * (span + 1);
   if (got < needed)
-    throw new Error(
+    throw new UserError(
       `data file ${path} has ${got} ${what}; ${stepsIn} steps in and up to ${Math.max(...horizons)} out need at least ${needed}. Give more rows, or fewer steps`,
     );
 }

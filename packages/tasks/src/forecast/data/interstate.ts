@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.ts";
 import { regular } from "./regular.ts";
 import { calendarOf, localTime, type TrafficSeries } from "./series.ts";
 import { cellsOf, columnIndex, textOf } from "./table.ts";
@@ -29,7 +30,7 @@ export function readInterstate(files: { values: Uint8Array }): TrafficSeries {
   const at = columnIndex(header, COLUMNS, FILE);
   const cell = (line: string[], i: number) => line[at[i]!] ?? "";
   const format = timeFormatOf(lines.map((line) => cell(line, 0)));
-  if (format === undefined) throw new Error(`${FILE}: no times in column "date_time"`);
+  if (format === undefined) throw new UserError(`${FILE}: no times in column "date_time"`);
   const width = 1 + WEATHER.length;
   const times = new Float64Array(lines.length);
   const table = new Float32Array(lines.length * width);
@@ -38,7 +39,7 @@ export function readInterstate(files: { values: Uint8Array }): TrafficSeries {
   for (const [row, line] of lines.entries()) {
     times[row] = format.parse(cell(line, 0));
     if (Number.isNaN(times[row]!))
-      throw new Error(`${FILE}, data row ${row}: "${cell(line, 0)}" is no time`);
+      throw new UserError(`${FILE}, data row ${row}: "${cell(line, 0)}" is no time`);
     // A holiday stands only at the first hour of its day.
     if (cell(line, 2) !== "None") holidays.add(dayOf(times[row]!));
     const numbers = [1, 3, 4, 5, 6].map((i) => Number(cell(line, i) || Number.NaN));

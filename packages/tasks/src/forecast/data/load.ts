@@ -9,6 +9,7 @@ import {
   type ObtainedFile,
   obtainFile,
 } from "tensorlane/node";
+import { UserError } from "../../errors.ts";
 import { type CsvOptions, readCsvSeries } from "./csv.ts";
 import { readInterstate } from "./interstate.ts";
 import { readLosLoop } from "./los.ts";
@@ -114,7 +115,7 @@ export async function loadTraffic(
   const looksLikeFile = /[/\\]|\.(csv|tsv|txt)(\.gz)?$/i.test(source);
   if (looksLikeFile || (await stat(source).catch(() => undefined)))
     return readCsvSeries(source, options.csv);
-  throw new Error(
+  throw new UserError(
     `no data set "${source}": known are ${trafficIds().join(", ")}; for your own data give the path of a CSV file`,
   );
 }

@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.ts";
 import { losLoop } from "./published.ts";
 import { calendarOf, everyInterval, type TrafficSeries } from "./series.ts";
 import { numbersOf, textOf } from "./table.ts";
@@ -15,7 +16,7 @@ export function readLosLoop(files: { values: Uint8Array; adjacency: Uint8Array }
   const graph = numbersOf(textOf(files.adjacency), "los_adj.csv", false);
   const { rows, columns, values, names } = speeds;
   if (graph.rows !== columns || graph.columns !== columns)
-    throw new Error(
+    throw new UserError(
       `los_adj.csv is ${graph.rows} x ${graph.columns}, the speeds have ${columns} sensors: the files do not belong together`,
     );
   const timestamps = everyInterval(START, rows, 5);

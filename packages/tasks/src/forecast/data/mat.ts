@@ -1,4 +1,5 @@
 import { inflateSync } from "node:zlib";
+import { UserError } from "../../errors.ts";
 
 /** A numeric array of a MATLAB v5 file; elements in column-major order, as MATLAB stores them. */
 export interface MatArray {
@@ -36,7 +37,7 @@ interface Element {
 
 function element(bytes: Uint8Array, at: number, little: boolean): Element {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (at + 8 > bytes.length) throw new Error(`MATLAB file ends within a tag at byte ${at}`);
+  if (at + 8 > bytes.length) throw new UserError(`MATLAB file ends within a tag at byte ${at}`);
   const word = view.getUint32(at, little);
   // Up to four bytes are packed into the tag: their count stands in its upper half.
   const small = word >>> 16;
@@ -44,7 +45,9 @@ function element(bytes: Uint8Array, at: number, little: boolean): Element {
   const size = small > 0 ? small : view.getUint32(at + 4, little);
   const begin = at + (small > 0 ? 4 : 8);
   if (begin + size > bytes.length)
-    throw new Error(`MATLAB file is cut off: ${begin + size} bytes needed, ${bytes.length} there`);
+    throw new UserError(
+      `MATLAB file is cut off: ${begin + size} bytes needed, ${bytes.length} there`,
+    );
   // Elements are padded to eight bytes, compressed ones are not.
   const padded = type === COMPRESSED ? size : Math.ceil(size / 8) * 8;
   return {
@@ -57,7 +60,7 @@ function element(bytes: Uint8Array, at: number, little: boolean): Element {
 function numbers({ type, data }: Element, little: boolean): Float64Array {
   const reader = readers[type];
   if (reader === undefined)
-    throw new Error(`MATLAB element of type ${type} is not numeric; only real arrays are read`);
+    throw new UserError(`MATLAB element of type ${type} is not numeric; only real arrays are read`);
   const [size, read] = reader;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   return Float64Array.from({ length: data.length / size }, (_, i) => read(view, i * size, little));
@@ -69,11 +72,11 @@ function numbers({ type, data }: Element, little: boolean): Float64Array {
  * @example readMat(bytes).shape // [80, 25, 108]
  */
 export function readMat(bytes: Uint8Array): MatArray {
-  if (!isMat(bytes)) throw new Error("not a MATLAB 5.0 file");
+  if (!isMat(bytes)) throw new UserError("not a MATLAB 5.0 file");
   const little = bytes[126] === 0x49; // "IM": written by a little-endian machine
   let found = element(bytes, 128, little);
   if (found.type === COMPRESSED) found = element(inflateSync(found.data), 0, little);
-  if (found.type !== MATRIX) throw new Error(`MATLAB file begins with element ${found.type}`);
+  if (found.type !== MATRIX) throw new UserError(`MATLAB file begins with element ${found.type}`);
   const flags = element(found.data, 0, little);
   const shape = element(found.data, flags.next, little);
   const name = element(found.data, shape.next, little);

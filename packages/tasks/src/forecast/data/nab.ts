@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.ts";
 import { regular } from "./regular.ts";
 import { type AnomalyWindow, calendarOf, localTime, type TrafficSeries } from "./series.ts";
 import { cellsOf, columnIndex, textOf } from "./table.ts";
@@ -28,12 +29,14 @@ export function readNab(
     number,
   ];
   const format = timeFormatOf(lines.map((line) => line[time] ?? ""));
-  if (format === undefined) throw new Error(`${source.file}: no times in column "timestamp"`);
+  if (format === undefined) throw new UserError(`${source.file}: no times in column "timestamp"`);
   const times = Float64Array.from(lines, (line) => format.parse(line[time] ?? ""));
   const values = Float32Array.from(lines, (line) => Number(line[value] || Number.NaN));
   const bad = times.findIndex((t, row) => Number.isNaN(t) || Number.isNaN(values[row]!));
   if (bad !== -1)
-    throw new Error(`${source.file}, data row ${bad}: "${lines[bad]!.join(",")}" is no reading`);
+    throw new UserError(
+      `${source.file}, data row ${bad}: "${lines[bad]!.join(",")}" is no reading`,
+    );
   const even = regular({ times, values, columns: 1 }, { intervalMinutes: source.interval });
   const { rows, timestamps } = even;
   return {
@@ -78,7 +81,9 @@ function anomalyWindows(
   // The source's file holds all of NAB, with folders in its keys.
   const windows = all[file] ?? all[`realTraffic/${file}`];
   if (windows === undefined)
-    throw new Error(`the anomaly windows name no series "${file}"; they have ${Object.keys(all)}`);
+    throw new UserError(
+      `the anomaly windows name no series "${file}"; they have ${Object.keys(all)}`,
+    );
   return windows.map(([begin, end]) => {
     const from = Date.parse(`${begin.slice(0, 19).replace(" ", "T")}Z`);
     const to = Date.parse(`${end.slice(0, 19).replace(" ", "T")}Z`);

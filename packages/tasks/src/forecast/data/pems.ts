@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.ts";
 import { pemsFlow } from "./published.ts";
 import { calendarOf, localTime, type TrafficSeries } from "./series.ts";
 import { cellsOf, columnIndex, textOf } from "./table.ts";
@@ -51,12 +52,12 @@ function readFlow(bytes: Uint8Array, file: string) {
   const [header = [], ...lines] = cellsOf(textOf(bytes));
   const [time, flow] = columnIndex(header, [TIME, FLOW], file) as [number, number];
   const format = timeFormatOf(lines.map((line) => line[time] ?? ""));
-  if (format === undefined) throw new Error(`${file}: no times in column "${TIME}"`);
+  if (format === undefined) throw new UserError(`${file}: no times in column "${TIME}"`);
   const read = (line: string[], row: number) => {
     const value = Number(line[flow] || Number.NaN);
     const at = format.parse(line[time] ?? "");
     if (Number.isNaN(value) || Number.isNaN(at))
-      throw new Error(`${file}, data row ${row}: "${line.join(",")}" is no time and flow`);
+      throw new UserError(`${file}, data row ${row}: "${line.join(",")}" is no time and flow`);
     return { value, at };
   };
   const pairs = lines.map(read);

@@ -1,4 +1,5 @@
 import type { RowRange } from "tensorlane/node";
+import { UserError } from "../../errors.ts";
 import { describeInterval } from "./series.ts";
 
 const MINUTE = 60_000;
@@ -54,7 +55,7 @@ export function regular(measured: Measured, options: RegularOptions = {}): Regul
   const same = order.length - 1 - steps.length;
   if (same > 0) notes.push(`${plural(same, "row repeats", "rows repeat")} a time: averaged.`);
   if (steps.length === 0)
-    throw new Error(`all ${order.length} rows have the same time: a series needs several`);
+    throw new UserError(`all ${order.length} rows have the same time: a series needs several`);
   const sorted = Float64Array.from(steps).sort();
   const median = sorted[Math.floor(sorted.length / 2)]!;
   const interval = options.intervalMinutes ? options.intervalMinutes * MINUTE : median;

@@ -1,3 +1,4 @@
+import { UserError } from "../../errors.ts";
 import { isMat, readMat } from "./mat.ts";
 import { hangzhouMetro, nycTaxi } from "./published.ts";
 import type { Protocol, TrafficSeries } from "./series.ts";
@@ -65,7 +66,7 @@ function stationsOfCsv(bytes: Uint8Array) {
   for (let row = 0; row < table.rows; row++) {
     const line = table.values.subarray(row * table.columns, (row + 1) * table.columns);
     if (line[0] !== Math.floor(row / 108) || line[1] !== row % 108)
-      throw new Error(
+      throw new UserError(
         `hangzhou_metro_flow.csv, data row ${row}: day ${line[0]}, slot ${line[1]}; rows must run through 108 slots a day`,
       );
     values.set(line.subarray(2), row * columns);
@@ -77,7 +78,7 @@ function stationsOfMat(bytes: Uint8Array) {
   const { shape, data } = readMat(bytes);
   const [stations = 0, days = 0, slots = 0] = shape;
   if (shape.length !== 3 || slots !== 108)
-    throw new Error(`Hangzhou tensor is [${shape}], expected [stations, days, 108]`);
+    throw new UserError(`Hangzhou tensor is [${shape}], expected [stations, days, 108]`);
   const values = new Float32Array(data.length);
   for (let d = 0; d < days; d++)
     for (let t = 0; t < slots; t++)
@@ -120,7 +121,7 @@ export function readNycTaxi(files: { values: Uint8Array }): TrafficSeries {
 function tripsOfU16(bytes: Uint8Array): Float32Array {
   const plain = unpack(bytes);
   if (plain.length % (2 * PAIRS) !== 0)
-    throw new Error(
+    throw new UserError(
       `nyc_taxi_od.u16 holds ${plain.length} bytes, not whole hours of ${2 * PAIRS} bytes`,
     );
   const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
@@ -130,7 +131,7 @@ function tripsOfU16(bytes: Uint8Array): Float32Array {
 function tripsOfMat(bytes: Uint8Array): Float32Array {
   const { shape, data } = readMat(bytes);
   if (shape.length !== 3 || shape[0] !== ZONES || shape[1] !== ZONES)
-    throw new Error(`New York tensor is [${shape}], expected [30, 30, hours]`);
+    throw new UserError(`New York tensor is [${shape}], expected [30, 30, hours]`);
   return Float32Array.from({ length: data.length }, (_, i) => {
     const hour = Math.floor(i / PAIRS);
     const origin = Math.floor((i % PAIRS) / ZONES);
