@@ -42,9 +42,13 @@ export function clipGradNorm(
   const totalNorm = totalNormOf(grads, normType);
   // No bound: measured only.
   if (maxNorm === Infinity) return { totalNorm, clipped: [...grads] };
-  const factor = clamp(div(maxNorm, add(totalNorm, 1e-6)), { max: 1 });
+  const factor = clipFactor(totalNorm, maxNorm);
   return { totalNorm, clipped: grads.map((grad) => mul(grad, factor)) };
 }
+
+/** What all gradients of this joint norm are multiplied by. */
+export const clipFactor = (totalNorm: Tensor, maxNorm: number): Tensor =>
+  clamp(div(maxNorm, add(totalNorm, 1e-6)), { max: 1 });
 
 /** Limits every element of every gradient to [-clipValue, clipValue]. */
 export function clipGradValue(grads: readonly Tensor[], clipValue: number): Tensor[] {

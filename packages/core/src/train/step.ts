@@ -3,7 +3,7 @@ import type { Engine, Value } from "../engine/engine.ts";
 import * as ops from "../graph/ops/index.ts";
 import { placeholder, type Tensor } from "../graph/tensor.ts";
 import type { Module } from "../nn/module.ts";
-import { clipGradNorm } from "../optim/clip.ts";
+import { clipFactor, totalNormOf } from "../optim/clip.ts";
 import { type Arena, CHUNK } from "./arena.ts";
 import { BoundGraph, CompiledGraph } from "./bound.ts";
 import type { TracedStep } from "./trace.ts";
@@ -160,27 +160,34 @@ export class ArenaUpdate {
   }
 }
 
-/** The joint norm of all gradients. */
+/** The joint norm of all gradients, and what clipping multiplies them by. */
 export class NormGraph {
   private readonly graph: BoundGraph;
   private readonly total: Tensor;
+  private readonly factor: Tensor;
 
-  private constructor(graph: BoundGraph, total: Tensor) {
+  private constructor(graph: BoundGraph, total: Tensor, factor: Tensor) {
     this.graph = graph;
     this.total = total;
+    this.factor = factor;
   }
 
-  static async create(engine: Engine, arenas: readonly Arena[]): Promise<NormGraph> {
+  static async create(
+    engine: Engine,
+    arenas: readonly Arena[],
+    maxNorm: number,
+  ): Promise<NormGraph> {
     const flats = arenas.map((arena, i) => placeholder(`gradient_${i}`, [arena.length]));
-    const { totalNorm } = clipGradNorm(flats, 1);
+    const total = totalNormOf(flats);
+    const factor = clipFactor(total, maxNorm);
     const inputs = new Map(flats.map((tensor, i) => [tensor, flat(arenas[i].gradients)]));
-    const graph = await BoundGraph.create(engine, [totalNorm], "gradient norm", { inputs });
-    return new NormGraph(graph, totalNorm);
+    const graph = await BoundGraph.create(engine, [total, factor], "gradient norm", { inputs });
+    return new NormGraph(graph, total, factor);
   }
 
-  async run(): Promise<number> {
+  async run(): Promise<{ readonly total: number; readonly factor: number }> {
     await this.graph.run();
-    return this.graph.scalar(this.total);
+    return { total: this.graph.scalar(this.total), factor: this.graph.scalar(this.factor) };
   }
 
   release(): void {

@@ -201,16 +201,13 @@ export class Trainer<M extends Module> {
     batch: Parameters<GradientGraph["load"]>[0],
     draw: number,
   ): Promise<number | undefined> {
-    const { clipNorm } = this.options;
-    const gradNorm = await this.norm?.run();
-    if (gradNorm !== undefined && !Number.isFinite(gradNorm)) {
-      await this.stopNonFinite(`the norm of the gradients is ${gradNorm}`, graph, batch, draw);
+    const norm = await this.norm?.run();
+    if (norm && !Number.isFinite(norm.total)) {
+      await this.stopNonFinite(`the norm of the gradients is ${norm.total}`, graph, batch, draw);
     }
-    // PyTorch's clip_grad_norm_.
-    const scale = gradNorm === undefined ? 1 : Math.min(1, clipNorm! / (gradNorm + 1e-6));
     this.progress.step++;
-    for (const update of this.updates) await update.run(lr, this.progress.step, scale);
-    return gradNorm;
+    for (const update of this.updates) await update.run(lr, this.progress.step, norm?.factor ?? 1);
+    return norm?.total;
   }
 
   private async stopNonFinite(
@@ -336,7 +333,7 @@ export class Trainer<M extends Module> {
       for (const arena of this.arenas) {
         this.updates.push(await ArenaUpdate.create(engine, arena, clipValue));
       }
-      if (clipNorm !== undefined) this.norm = await NormGraph.create(engine, this.arenas);
+      if (clipNorm !== undefined) this.norm = await NormGraph.create(engine, this.arenas, clipNorm);
     }
     const graph = await GradientGraph.create(engine, this.model, traced, this.arenas);
     this.graphs.set(key, graph);

@@ -13,7 +13,7 @@ import {
   Trainer,
   tensor,
 } from "../index.ts";
-import { refused, skipped } from "./testing.ts";
+import { refused, skipped } from "../onnx/testing.ts";
 
 // The environment is one for the process: ours must come before onnxruntime-node's.
 beforeAll(async () => void (await evaluate(ops.constant(0))));

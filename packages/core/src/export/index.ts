@@ -1,0 +1,8 @@
+export {
+  type ExportOptions,
+  exportModel,
+  type InputSpec,
+  type Outputs,
+  readModel,
+} from "./model.ts";
+export { exportTrainingStep, type StepDescription, type StepOptions } from "./trainingStep.ts";
