@@ -45,31 +45,25 @@ export const usesGraph = (name: ModelName): boolean => (recipes[name] as Recipe)
 
 /**
  * Sequence (N, T, channels) and context (N, K) -> change from the last value (N, stepsOut), in units of
- * the training part's spread. A linear path beside the recurrent one carries what is linear.
+ * the training part's spread.
  */
 export class Forecaster extends nn.Module {
   readonly encoder: nn.RNN | nn.LSTM | nn.GRU;
   readonly hidden: nn.Linear;
   readonly out: nn.Linear;
-  readonly skip: nn.Linear;
 
-  constructor(
-    name: ModelName,
-    settings: Pick<FeatureSettings, "stepsIn" | "stepsOut" | "graph" | "names">,
-  ) {
+  constructor(name: ModelName, settings: Pick<FeatureSettings, "stepsOut" | "graph" | "names">) {
     super();
     const channels = channelsOf(settings);
     const context = contextOf(settings);
-    const { stepsIn, stepsOut: outFeatures } = settings;
+    const { stepsOut: outFeatures } = settings;
     this.encoder = recipes[name].encoder(channels);
     const width = hiddenSize * (this.encoder.bidirectional ? 2 : 1);
     this.hidden = new nn.Linear({ inFeatures: width + context, outFeatures: 64 });
     this.out = new nn.Linear({ inFeatures: 64, outFeatures });
-    this.skip = new nn.Linear({ inFeatures: stepsIn * channels + context, outFeatures });
     // Start close to "nothing changes".
-    for (const { weight } of [this.out, this.skip]) {
-      for (let i = 0; i < weight.data.length; i++) (weight.data as Float32Array)[i] *= 0.1;
-    }
+    const { data } = this.out.weight;
+    for (let i = 0; i < data.length; i++) (data as Float32Array)[i] *= 0.1;
   }
 
   forward(sequence: Tensor, context: Tensor): Tensor {
@@ -81,7 +75,7 @@ export class Forecaster extends nn.Module {
       finals.map((h) => h.squeeze(0)),
       -1,
     );
-    const curved = this.out.forward(this.hidden.forward(ops.concat([read, context], -1)).relu());
-    return curved.add(this.skip.forward(ops.concat([sequence.flatten(1), context], -1)));
+    const joined = ops.concat([read, context], -1);
+    return this.out.forward(this.hidden.forward(joined).relu());
   }
 }
