@@ -1,13 +1,13 @@
 import { defaultEngine } from "#engine";
 import { ExecutableCache } from "./engine/cache.ts";
 import type { Engine, Value } from "./engine/engine.ts";
-import { fillRandom } from "./engine/random.ts";
-import { randomStreams } from "./engine/randomLeaves.ts";
 import { TensorlaneError } from "./errors.ts";
 import { isStatic } from "./graph/dim.ts";
 import { allocate, type DType, type TensorData } from "./graph/dtype.ts";
 import { type Parameter, Tensor } from "./graph/tensor.ts";
 import { encodeModel, type LoweredInput, lowerGraph } from "./onnx/lowering.ts";
+import { randomStreams } from "./onnx/randomStreams.ts";
+import { fillRandom } from "./random/fill.ts";
 
 /** A computed tensor. */
 export interface Result extends Value {

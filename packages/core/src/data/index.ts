@@ -1,3 +1,4 @@
+export { permutation, type RandomStream, randomStream } from "../random/stream.ts";
 export { concat, decoded, type Sample, subset } from "./combine.ts";
 export { DataError, type DataErrorCode } from "./data-error.ts";
 export {
@@ -15,7 +16,6 @@ export {
   type EpochOptions,
   type LoadedBatch,
 } from "./loader.ts";
-export { permutation, type RandomStream, randomStream } from "./random.ts";
 export { type DataEntry, type DataFile, dataEntries, dataEntry } from "./registry.ts";
 export { Scaler, type ScalerKind, type ScalerState } from "./scale.ts";
 export {

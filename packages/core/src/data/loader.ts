@@ -1,6 +1,6 @@
 import { TensorlaneError } from "../errors.ts";
+import { permutation } from "../random/stream.ts";
 import { allocateBatch, type Batch, type Dataset, type Field, fieldSize } from "./dataset.ts";
-import { permutation } from "./random.ts";
 
 export interface DataLoaderOptions {
   readonly batchSize: number;

@@ -4,7 +4,7 @@ import { EngineError } from "./errors.ts";
 import { threadsWanted } from "./threads.node.ts";
 import { createWebEngine } from "./web/engine.ts";
 
-export { fillRandomAsync, sharedFloats } from "./random.node.ts";
+export { fillRandomAsync, sharedFloats } from "../random/fill.node.ts";
 
 type Name = Engine["info"]["name"];
 

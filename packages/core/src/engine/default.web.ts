@@ -1,5 +1,5 @@
+import { fillRandom, type RandomFill } from "../random/fill.ts";
 import type { Engine } from "./engine.ts";
-import { fillRandom, type RandomFill } from "./random.ts";
 import { createWebEngine } from "./web/engine.ts";
 
 let chosen: Promise<Engine> | undefined;

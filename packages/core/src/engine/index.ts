@@ -9,6 +9,5 @@ export type {
   Value,
 } from "./engine.ts";
 export { EngineError } from "./errors.ts";
-export { fillRandom, type RandomFill, type RandomKey } from "./random.ts";
 export { pinnedVersion } from "./version.ts";
 export { createWebEngine, type WebOptions } from "./web/engine.ts";

@@ -1,11 +1,11 @@
 import type { Field } from "../data/dataset.ts";
-import { randomStreams } from "../engine/randomLeaves.ts";
 import { TensorlaneError } from "../errors.ts";
 import * as ops from "../graph/ops/index.ts";
 import { type Parameter, placeholder, type Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
 import type { Module } from "../nn/module.ts";
 import { encodeModel, lowerGraph } from "../onnx/lowering.ts";
+import { randomStreams } from "../onnx/randomStreams.ts";
 import { clipGradNorm, clipGradValue } from "../optim/clip.ts";
 import { groupOf } from "../optim/optimizer.ts";
 import { traceStep } from "../train/trace.ts";

@@ -1,10 +1,10 @@
-import { fillRandom } from "../engine/random.ts";
-import { fnv1a } from "../engine/randomLeaves.ts";
 import { TensorlaneError } from "../errors.ts";
 import { format } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
 import type { Distribution } from "../graph/tensor.ts";
 import { Parameter } from "../graph/tensor.ts";
+import { fillRandom } from "../random/fill.ts";
+import { fnv1a } from "../random/hash.ts";
 
 /** Fills an array with random numbers of a distribution; every initialiser draws from one such source. */
 export type Draw = (target: Float32Array, distribution: Distribution) => void;

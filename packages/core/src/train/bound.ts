@@ -1,10 +1,10 @@
 import { fillRandomAsync, sharedFloats } from "#engine";
 import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
-import { randomStreams } from "../engine/randomLeaves.ts";
 import { isStatic, staticSize } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
 import { type Distribution, Parameter, type Tensor } from "../graph/tensor.ts";
 import { encodeModel, type LoweredGraph, lowerGraph } from "../onnx/lowering.ts";
+import { randomStreams } from "../onnx/randomStreams.ts";
 
 interface RandomInput {
   readonly target: Float32Array;

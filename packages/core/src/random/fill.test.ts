@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Distribution } from "../graph/tensor.ts";
-import { fillRandomAsync, sharedFloats } from "./random.node.ts";
-import { fillRandom, generator, type RandomKey } from "./random.ts";
+import { fillRandomAsync, sharedFloats } from "./fill.node.ts";
+import { fillRandom, generator, type RandomKey } from "./fill.ts";
 
 const key: RandomKey = { seed: 42, step: 3, stream: 0x9e3779b9 };
 const distributions: readonly Distribution[] = [

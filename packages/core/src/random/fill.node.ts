@@ -1,6 +1,6 @@
 import { type MessagePort, Worker } from "node:worker_threads";
-import { EngineError } from "./errors.ts";
-import { type FillOrder, generator, orderOf, type RandomFill } from "./random.ts";
+import { TensorlaneError } from "../errors.ts";
+import { type FillOrder, generator, orderOf, type RandomFill } from "./fill.ts";
 
 /**
  * Up to this many numbers are drawn at once on the calling thread: that takes about 0.1 ms, which is what
@@ -87,7 +87,9 @@ class Crew {
   private fail(cause: Error): void {
     crew = undefined;
     for (const { reject } of this.pending.splice(0)) {
-      reject(new EngineError(`random numbers: the worker stopped: ${cause.message}`, { cause }));
+      reject(
+        new TensorlaneError(`random numbers: the worker stopped: ${cause.message}`, { cause }),
+      );
     }
   }
 }

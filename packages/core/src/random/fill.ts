@@ -1,5 +1,5 @@
+import { TensorlaneError } from "../errors.ts";
 import type { Distribution } from "../graph/tensor.ts";
-import { EngineError } from "./errors.ts";
 
 /** Which numbers a random leaf draws: the same key always gives the same numbers. */
 export interface RandomKey {
@@ -181,5 +181,5 @@ function isUint32(value: number): boolean {
 
 function check(fine: boolean, name: string, received: unknown, expected: string): void {
   if (fine) return;
-  throw new EngineError(`random numbers: ${name} is ${received}; give ${expected}.`);
+  throw new TensorlaneError(`random numbers: ${name} is ${received}; give ${expected}.`);
 }

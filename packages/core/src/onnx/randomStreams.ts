@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor.ts";
-import type { LoweredInput } from "../onnx/lowering.ts";
+import { fnv1a } from "../random/hash.ts";
+import type { LoweredInput } from "./lowering.ts";
 
 /**
  * A stream for each random leaf, from its module's path and its place among the leaves of that module:
@@ -16,12 +17,4 @@ export function randomStreams(inputs: readonly LoweredInput[]): Map<Tensor, numb
     streams.set(tensor, fnv1a(`${path}#${ordinal}`));
   }
   return streams;
-}
-
-/** FNV-1a, 32 bits, over the UTF-8 bytes: names as numbers. */
-export function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text))
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
 }
