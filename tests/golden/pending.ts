@@ -4,26 +4,7 @@
  */
 const later = {
   kinds: [],
-  /** Networks of models.json and of training.json's classifiers; all are convolutional. */
-  nets: [
-    "LeNet5",
-    "alexnet",
-    "vgg11",
-    "vgg13",
-    "vgg16",
-    "vgg19",
-    "vgg11_bn",
-    "VggByTable",
-    "googlenet",
-    "GoogLeNetOriginal",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "PlainNet",
-    "CifarResNet",
-  ],
+  nets: [],
 } satisfies Record<string, readonly string[]>;
 
 export type PendingGroup = keyof typeof later;

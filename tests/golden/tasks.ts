@@ -2,19 +2,17 @@ import { nn, type Tensor } from "tensorlane";
 import { expect } from "vitest";
 import type { Json, Stored } from "./files.ts";
 import type { Fill } from "./fill.ts";
+import { makeNet, type NetCase } from "./nets.ts";
 
-export interface Case {
+export interface Case extends NetCase {
   readonly name: string;
   readonly task: string;
-  readonly net?: string;
   readonly batch: number;
   readonly hidden?: number;
   readonly steps: number;
   readonly optimizer: string;
   readonly config: Readonly<Record<string, Json>>;
   readonly clip_norm?: number;
-  readonly parameters: number;
-  readonly state: readonly (readonly [name: string, shape: readonly number[]])[];
   readonly losses: readonly number[];
   readonly grad_norms: readonly number[];
   readonly float32_error: readonly number[];
@@ -26,8 +24,8 @@ export interface Task {
   readonly loss: (fields: Readonly<Record<string, Tensor>>) => Tensor;
 }
 
-/** The numbers of a case by name; fails on fields that no task reads. */
-function fields(golden: Case, ...names: readonly string[]): number[] {
+/** Fails on fields that the task does not read. */
+function knowOnly(golden: Case, names: readonly string[]): void {
   const known = new Set([
     ...["name", "task", "batch", "steps", "optimizer", "config", "clip_norm", "parameters"],
     ...["state", "losses", "grad_norms", "float32_error"],
@@ -35,6 +33,11 @@ function fields(golden: Case, ...names: readonly string[]): number[] {
   ]);
   const unknown = Object.keys(golden).filter((name) => !known.has(name));
   expect(unknown, `fields of task ${golden.task} that nobody knows`).toEqual([]);
+}
+
+/** The numbers of a case by name. */
+function fields(golden: Case, ...names: readonly string[]): number[] {
+  knowOnly(golden, names);
   return names.map((name) => {
     const value = (golden as unknown as Record<string, unknown>)[name];
     expect(value, name).toBeTypeOf("number");
@@ -76,6 +79,21 @@ class SeriesRegressor extends nn.Module {
 }
 
 const tasks: Readonly<Record<string, (golden: Case, fill: Fill) => Task>> = {
+  classifier: (golden, fill) => {
+    knowOnly(golden, ["net", "options", "classes", "input"]);
+    const { input, classes } = golden as { readonly input?: readonly number[]; classes?: number };
+    if (!input || !classes) throw new Error("a classifier needs input and classes");
+    const model = makeNet(golden, fill);
+    const [images, labels] = [[golden.batch, ...input], [golden.batch]];
+    return {
+      model,
+      batch: {
+        input: { shape: images, data: fill.values("input", images) },
+        labels: { shape: labels, data: fill.labels("labels", labels, classes) },
+      },
+      loss: (batch) => nn.crossEntropy(model.forward(batch.input!) as Tensor, batch.labels!),
+    };
+  },
   language_model: (golden, fill) => {
     const names = ["vocabulary", "width", "hidden", "layers", "length"];
     const [vocabulary, width, hidden, layers, length] = fields(golden, ...names);
@@ -116,7 +134,9 @@ export function makeTask(golden: Case, fill: Fill): Task {
   const own = [...task.model.stateDict()].map(([name, { shape }]) => [name, shape]);
   expect(own, "state").toEqual(golden.state);
   const values = golden.state.map(([name, shape]) => {
-    return [name, { shape, data: fill.parameter(name, shape, golden.hidden) }] as const;
+    const data = fill.parameter(name, shape, golden.hidden);
+    const isCount = name.endsWith("num_batches_tracked");
+    return [name, { shape, data: isCount ? BigInt64Array.from(data, BigInt) : data }] as const;
   });
   task.model.train().loadStateDict(new Map(values));
   const count = task.model.parameters().reduce((sum, { data }) => sum + data.length, 0);

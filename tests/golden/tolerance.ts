@@ -13,6 +13,7 @@ import { expect } from "vitest";
 export const tolerance = (float32Error: number): number =>
   float32Error === 0 ? 0 : Math.max(FACTOR * float32Error, FLOOR);
 const FACTOR = 8;
+const CHAOTIC = 1e-3;
 const FLOOR = 2e-6;
 
 /**
@@ -21,12 +22,41 @@ const FLOOR = 2e-6;
  * small gradients by their own size: among 13 salts PyTorch's losses erred by 1e-7 where ours differed by
  * 5e-6 once, and PyTorch's own gradient norms, whose errors are not recorded, by 1.5e-4 (measured in
  * float32 against float64).
+ *
+ * Beyond an error of 1e-3 a run is chaotic: in PyTorch's own float64, ResNet-18's weights changed by 6e-8
+ * of themselves move the third loss, whose recorded error is 2e-3, by 2e-3 to 1e-2, and by 0.4 in one
+ * of six tries. What such steps show is only that training goes on; the ones before them are exact.
  */
 export function trainingTolerance(float32Errors: readonly number[], step: number) {
   const first = step === 0;
-  const known = FACTOR * Math.max(...float32Errors.slice(0, step + 1));
+  const recorded = Math.max(...float32Errors.slice(0, step + 1));
+  const known = (recorded > CHAOTIC ? 200 : FACTOR) * recorded;
   const loss = Math.max(known, first ? FLOOR : 10 * FLOOR);
   return { loss, norm: first ? 5 * loss : Math.max(30 * known, 1e-3) };
+}
+
+/**
+ * Gradients of a whole network. A ReLU or a max pool decides a near tie one way or the other, as rounding
+ * has it, so that a single tensor may be off in any deep network, also where PyTorch's own error is small:
+ * by up to 4e-3 of its largest element and 3e-4 of its l2 norm in the networks whose errors are recorded
+ * as 1e-6 (VGG-16, GoogLeNet). Where many decisions differ, in deep networks with batch norm, PyTorch's
+ * own error is large, and is allowed with a tenth added. The last layer's gradients (`head`) pass no
+ * decision: they are as exact as the outputs.
+ */
+export function gradientTolerance(error: {
+  readonly heads: number;
+  readonly grads?: number;
+  readonly grads_median?: number;
+  readonly grads_l2?: number;
+}) {
+  const grown = (own = 0, least = 0) => Math.max(least, Math.min(FACTOR * own, own + 0.1));
+  return {
+    worst: grown(error.grads, 2e-2),
+    median: grown(error.grads_median, 1e-3),
+    l2: grown(error.grads_l2, 2e-3),
+    head: Math.max(FACTOR * error.heads, 5 * FLOOR),
+    vanishing: 1e-4,
+  };
 }
 
 /**

@@ -12,6 +12,8 @@ interface Channels {
   readonly outChannels: number;
   readonly kernelSize: number | Pair;
   readonly bias?: boolean;
+  /** Rules for the first values, where PyTorch's default is not wanted. */
+  readonly init?: { readonly weight?: init.Initializer; readonly bias?: init.Initializer };
 }
 export interface Conv2dLayerOptions extends Channels, Conv2dOptions {
   /** What is put around the image: zeros (the default), its mirror image, its edge or its other end. */
@@ -51,8 +53,8 @@ export class Conv2d extends Module {
     const kernel = pairOf("Conv2d", "kernelSize", options.kernelSize, 1);
     const shape = [outChannels, inChannels / groups, ...kernel];
     const rule = initial(shape);
-    this.weight = init.parameter(shape, rule);
-    if (bias) this.bias = init.parameter([outChannels], rule);
+    this.weight = init.parameter(shape, options.init?.weight ?? rule);
+    if (bias) this.bias = init.parameter([outChannels], options.init?.bias ?? rule);
     this.options = options;
   }
 
@@ -97,8 +99,8 @@ export class ConvTranspose2d extends Module {
     const kernel = pairOf("ConvTranspose2d", "kernelSize", options.kernelSize, 1);
     const shape = [inChannels, outChannels / groups, ...kernel];
     const rule = initial(shape);
-    this.weight = init.parameter(shape, rule);
-    if (bias) this.bias = init.parameter([outChannels], rule);
+    this.weight = init.parameter(shape, options.init?.weight ?? rule);
+    if (bias) this.bias = init.parameter([outChannels], options.init?.bias ?? rule);
     this.options = options;
   }
 

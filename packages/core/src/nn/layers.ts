@@ -31,6 +31,8 @@ export interface LinearOptions {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias?: boolean;
+  /** Rules for the first values, where PyTorch's default is not wanted. */
+  readonly init?: { readonly weight?: init.Initializer; readonly bias?: init.Initializer };
 }
 
 /** x · weightᵀ + bias. (…, inFeatures) -> (…, outFeatures) */
@@ -38,12 +40,12 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias?: Parameter;
 
-  constructor({ inFeatures, outFeatures, bias = true }: LinearOptions) {
+  constructor({ inFeatures, outFeatures, bias = true, init: rules }: LinearOptions) {
     super();
     // PyTorch's default: kaiming_uniform with a = √5, which is this bound for both.
     const rule = init.uniform(-1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures));
-    this.weight = init.parameter([outFeatures, inFeatures], rule);
-    if (bias) this.bias = init.parameter([outFeatures], rule);
+    this.weight = init.parameter([outFeatures, inFeatures], rules?.weight ?? rule);
+    if (bias) this.bias = init.parameter([outFeatures], rules?.bias ?? rule);
   }
 
   forward(x: Tensor): Tensor {
