@@ -82,7 +82,7 @@ export class Features {
     const missing = names.filter((name) => !series.names.includes(name));
     if (series.names.length !== names.length || missing.length > 0) {
       throw new UserError(
-        `The model was trained on ${names.length} columns (${shorten(names)}); ${series.title} has ` +
+        `The model was trained on ${names.length} ${names.length === 1 ? "column" : "columns"} (${shorten(names)}); ${series.title} has ` +
           `${series.names.length} (${shorten(series.names)}). Give a table with the same columns.`,
       );
     }
@@ -90,6 +90,13 @@ export class Features {
       throw new UserError(
         `The model was trained on steps of ${intervalMinutes} min; ${series.title} has steps of ` +
           `${series.intervalMinutes} min. Resample it first.`,
+      );
+    }
+    const moved = names.findIndex((name, i) => series.names[i] !== name);
+    if (moved >= 0) {
+      throw new UserError(
+        `The model was trained with "${names[moved]}" as column ${moved + 1}; ${series.title} has ` +
+          `"${series.names[moved]}" there. Give the columns in the same order.`,
       );
     }
     if (series.rows < stepsIn) {

@@ -168,7 +168,9 @@ describe("training on a user's table", () => {
     expect(readFileSync(join(out, "last.safetensors"))).toEqual(before);
     const other = join(scratch, "other.csv");
     writeFileSync(other, csvOf(100, ["east"]));
-    await expect(forecast.predict(out, [other], { extra: {} }, ui)).rejects.toThrow(/same columns/);
+    await expect(forecast.predict(out, [other], { extra: {} }, ui)).rejects.toThrow(
+      /no column "north", "south"/,
+    );
   });
 
   test("a model that needs a graph says so", async () => {
@@ -178,6 +180,38 @@ describe("training on a user's table", () => {
 
 test("the task offers the models there are", () => {
   expect(forecast.models).toEqual(Object.keys(recipes));
+});
+
+test("forecasts from just the latest rows, whatever the order of the columns", async () => {
+  const { out } = await trainOnCsv("latest", ["gru"], 1);
+  const table = csvOf(24 * 16)
+    .trim()
+    .split("\n");
+  const rows = [table[0], ...table.slice(-14)];
+  const forecastOf = async (lines: readonly string[], name: string) => {
+    const path = join(scratch, name);
+    writeFileSync(path, lines.join("\n"));
+    return (await forecast.predict(out, [path], { extra: {} }, quietUi().ui)).forecast;
+  };
+  const expected = await forecastOf(rows, "few.csv");
+  expect(expected).toHaveLength(2 * 12);
+  const turned = rows.map((line) => line.split(",")).map(([t, a, b]) => `${t},${b},text,${a}`);
+  expect(await forecastOf(turned, "turned.csv")).toEqual(expected);
+  await expect(forecastOf(rows.slice(0, 9), "too-few.csv")).rejects.toThrow(/reads the last 12/);
+  await expect(forecastOf(["time,north", ...rows.slice(1)], "less.csv")).rejects.toThrow(
+    /no column "south"/,
+  );
+});
+
+test("names the file of a run that cannot be read", async () => {
+  const { out } = await trainOnCsv("damaged", ["gru"], 1);
+  const ask = () => forecast.predict(out, [], { extra: {} }, quietUi().ui);
+  for (const file of ["interval", "features", "best"]) {
+    const whole = readFileSync(join(out, `${file}.safetensors`));
+    writeFileSync(join(out, `${file}.safetensors`), "short");
+    await expect(ask()).rejects.toThrow(join(out, `${file}.safetensors`));
+    writeFileSync(join(out, `${file}.safetensors`), whole);
+  }
 });
 
 test("data that cannot be read leave no folder behind, and give up no old run", async () => {

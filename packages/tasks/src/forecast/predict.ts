@@ -20,9 +20,9 @@ export async function predict(
   const folder = await RunFolder.open(dir);
   const { model, features, interval } = await loadRunState(folder);
   const source = inputs[0] ?? folder.info.settings.data;
-  const series = await loadSeries(source, ui);
+  const { stepsIn, stepsOut, unit, names } = features.settings;
+  const series = await loadSeries(source, ui, { columns: names, stepsIn, latestOnly: true });
   features.check(series);
-  const { stepsIn, stepsOut, unit } = features.settings;
   const { columns, rows } = series;
   // On the training data the profile belongs to its own rows; another table is all new.
   const { values } = await forecastWindows(model, features, series, [rows - stepsIn], 0);

@@ -12,7 +12,7 @@ import type {
   TrainOptions,
   TrainResult,
 } from "../task.ts";
-import { loadTraffic, type TrafficSeries } from "./data/index.ts";
+import { type CsvOptions, loadTraffic, type TrafficSeries } from "./data/index.ts";
 import {
   metricsOf,
   publishedRows,
@@ -29,13 +29,17 @@ import { loadRunState, saveRunState } from "./runState.ts";
 import { lossesOf, type Trained, trainForecaster } from "./training.ts";
 
 /** Loads a series and says all that must be known about it. */
-export async function loadSeries(data: string, ui: TaskUi): Promise<TrafficSeries> {
+export async function loadSeries(
+  data: string,
+  ui: TaskUi,
+  csv?: CsvOptions,
+): Promise<TrafficSeries> {
   if (!existsSync(data) && /[/\\]|\.(csv|tsv|txt)(\.gz)?$/i.test(data)) {
     throw new UserError(
       `${data}: no such file. Give the path of a CSV file or the id of a data set.`,
     );
   }
-  const series = await loadTraffic(data);
+  const series = await loadTraffic(data, { csv });
   if (series.simulated) {
     ui.warn(`SIMULATED DATA: ${series.title}. No figure below says anything about real traffic.`);
   }
@@ -191,6 +195,12 @@ const summaryOf = (one: Trained): { [key: string]: Json } => ({
   seconds: Number(one.seconds.toFixed(2)),
 });
 
+/** Horizons of a table of the user's own that a model reaches. */
+function horizonsWithin({ stepsIn, stepsOut }: { stepsIn: number; stepsOut: number }): CsvOptions {
+  const reached = [3, 6, 9, 12].filter((horizon) => horizon <= stepsOut);
+  return { stepsIn, horizons: reached.length > 0 ? reached : [stepsOut] };
+}
+
 export async function evaluate(
   dir: string,
   options: EvaluateOptions,
@@ -198,8 +208,17 @@ export async function evaluate(
 ): Promise<EvaluateResult> {
   const folder = await RunFolder.open(dir);
   const { name, model, features } = await loadRunState(folder);
-  const series = await loadSeries(options.data ?? folder.info.settings.data, ui);
+  const series = await loadSeries(options.data ?? folder.info.settings.data, ui, {
+    columns: features.settings.names,
+    ...horizonsWithin(features.settings),
+  });
   features.check(series);
+  const longest = Math.max(...series.protocol.horizons);
+  if (longest > features.settings.stepsOut) {
+    throw new UserError(
+      `The model forecasts ${features.settings.stepsOut} steps; ${series.title} is scored up to ${longest}.`,
+    );
+  }
   const baselines = scoreBaselines(series);
   const row = await scoreModel(name, model, features, series);
   const tables = resultTables(series, [row, ...baselines, ...publishedRows(series)]);

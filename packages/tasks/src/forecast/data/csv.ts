@@ -15,11 +15,13 @@ import { type TimeFormat, timeFormatOf } from "./timestamps.ts";
 export interface CsvOptions {
   /** Column of times; default: found by its content. */
   readonly timeColumn?: string | undefined;
-  /** Columns of values; default: every column of numbers. */
+  /** Columns of values, and their order; default: every column of numbers. */
   readonly columns?: readonly string[] | undefined;
   readonly unit?: string | undefined;
   readonly stepsIn?: number | undefined;
   readonly horizons?: readonly number[] | undefined;
+  /** The table is only forecast from, so `stepsIn` rows are enough; it has no training or test part. */
+  readonly latestOnly?: boolean | undefined;
   /** Default: the median distance of the times. */
   readonly intervalMinutes?: number | undefined;
 }
@@ -74,12 +76,18 @@ export function csvSeries(text: string, path: string, options: CsvOptions = {}):
       values[row * numeric.length + i] = column.parse(line[column.at] ?? "");
   const stepsIn = options.stepsIn ?? 12;
   const horizons = options.horizons ?? [3, 6, 9, 12];
-  enough(rows.length, stepsIn, horizons, path, "rows");
+  const { latestOnly = false } = options;
+  if (!latestOnly) enough(rows.length, stepsIn, horizons, path, "rows");
   const even = regular(
     { times: Float64Array.from(kept, (row) => times[row]!), values, columns: numeric.length },
     { intervalMinutes: options.intervalMinutes },
   );
-  enough(even.rows, stepsIn, horizons, path, "rows on an even grid");
+  const run = even.segments.at(-1)!;
+  if (latestOnly && run.end - run.start < stepsIn)
+    throw new UserError(
+      `data file ${path} ends with ${run.end - run.start} rows without a long gap; the model reads the last ${stepsIn}. Give a table with more of the latest rows`,
+    );
+  if (!latestOnly) enough(even.rows, stepsIn, horizons, path, "rows on an even grid");
   notes.push(
     `Read as ${describeInterval(even.intervalMinutes)} data, times in "${header[time.at]}" (${time.format.name}).`,
     ...even.notes,
@@ -107,15 +115,19 @@ export function csvSeries(text: string, path: string, options: CsvOptions = {}):
         "the last 20 % of the rows test, the 10 % before them choose the epoch (more where that holds no window)",
       stepsIn,
       horizons,
-      trainRows: even.rows - Math.max(Math.ceil(0.2 * even.rows), span + 1),
-      validationRows: Math.max(Math.floor(0.1 * even.rows), span + 1),
+      ...(latestOnly
+        ? { trainRows: even.rows, validationRows: 0 }
+        : {
+            trainRows: even.rows - Math.max(Math.ceil(0.2 * even.rows), span + 1),
+            validationRows: Math.max(Math.floor(0.1 * even.rows), span + 1),
+          }),
       scaling: "minmax",
       windows: "inside",
       nonZeroOnly: false,
       published: [],
     },
   };
-  for (const part of ["train", "validation", "test"] as const)
+  for (const part of latestOnly ? [] : (["train", "validation", "test"] as const))
     if (seriesWindows(series, part, Math.max(...horizons)).length === 0)
       throw new UserError(
         `data file ${path}: long gaps cut its ${even.rows} rows into ${even.segments.length} runs, and the ${part} part has none of ${stepsIn} + ${Math.max(...horizons)} rows. Give a file with fewer gaps, or fewer steps`,
@@ -219,6 +231,10 @@ function valueColumns(
     throw new UserError(
       `data file ${path} has ${wanted ? "other than numbers in" : "no column of numbers; left beside the times:"} ${text.map((n) => `"${n}"`).join(", ") || "none"}. First row: ${(rows[0] ?? []).join(" | ")}`,
     );
+  if (wanted) {
+    const place = ({ at }: ValueColumn) => wanted.indexOf(header[at]!);
+    columns.sort((a, b) => place(a) - place(b));
+  }
   if (text.length > 0) notes.push(`Columns without numbers are not used: ${text.join(", ")}.`);
   return columns;
 }
