@@ -75,7 +75,7 @@ export const batchNormTrainOp: Op<{ readonly eps: number }> = {
     const n = sizeAsFloat(sizeOf(axesOf(x).map((axis) => x.shape[axis])));
     const centred = sub(x, perChannel(mean, x));
     const inverse = reciprocal(sqrt(add(variance, eps)));
-    const zero = zeros([x.shape[1]]);
+    const [zero, one] = [zeros([x.shape[1]]), ones([x.shape[1]])];
     const total = grad ? overChannels(grad) : zero;
     const product = grad ? overChannels(mul(grad, centred)) : zero;
     const scale = mul(weight, inverse);
@@ -84,7 +84,9 @@ export const batchNormTrainOp: Op<{ readonly eps: number }> = {
     let slope = neg(mul(mul(scale, product), square(inverse)));
     if (dMean) shift = add(shift, dMean);
     if (dVariance) slope = add(slope, mul(dVariance, 2));
-    const rest = add(mul(centred, perChannel(div(slope, n), x)), perChannel(div(shift, n), x));
+    // One pass instead of two: a batch norm by statistics 0 and 1 is a scale and a shift.
+    const affine = [centred, div(slope, n), div(shift, n), zero, one];
+    const [rest] = apply(batchNormOp, affine, { eps: 0 });
     return [grad ? add(mul(grad, perChannel(scale, x)), rest) : rest, mul(product, inverse), total];
   },
   lower: (onnx, [x, weight, bias], { eps }, node) => {

@@ -1,8 +1,8 @@
 import { TensorlaneError } from "../../errors.ts";
 import { format, isStatic, type Size, sameShape } from "../dim.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
-import { constant, requireStatic } from "./create.ts";
-import { equal, mul, where } from "./elementwise.ts";
+import { cast, constant, requireStatic } from "./create.ts";
+import { equal, mul, sub } from "./elementwise.ts";
 import { multiply } from "./matmul.ts";
 import { pad } from "./padding.ts";
 import { mean } from "./reduce.ts";
@@ -103,9 +103,11 @@ function toFirst(x: Tensor, maxima: Tensor, grad: Tensor, along: Axis): Tensor {
   let rest = grad;
   for (let tap = 0; tap < taps; tap++) {
     const offset = tap * dilation;
-    const isHit = equal(every(padded, axis, offset, count, stride), maxima);
-    parts.push({ offset, part: where(isHit, rest, 0) });
-    if (tap < taps - 1) rest = where(isHit, 0, rest);
+    // By products and differences: ONNX Runtime's Where takes twice as long as both. They are exact.
+    const hits = cast(equal(every(padded, axis, offset, count, stride), maxima), "float32");
+    const part = mul(rest, hits);
+    parts.push({ offset, part });
+    if (tap < taps - 1) rest = sub(rest, part);
   }
   return pad(spread(parts, axis, stride, size + before + after), sides(-before, -after));
 }
