@@ -50,6 +50,27 @@ it("cuts the widest text column where the terminal is narrow", () => {
   expect(lines.at(-1)).toMatch(/^los-loop {2}a very long title .*… {2,}3$/);
 });
 
+it("goes on below where numbers do not fit, and cuts no name", () => {
+  const minutes = [15, 30, 45, 60];
+  const wide: Table = {
+    caption: "Errors",
+    columns: [
+      { key: "method", label: "method" },
+      ...minutes.map((m) => ({ key: `${m}`, label: `RMSE ${m} min`, best: "min" as const })),
+    ],
+    rows: [
+      { kind: "model", cells: { method: "gru", 15: 1, 30: 2, 45: 3, 60: 4 } },
+      { kind: "baseline", cells: { method: "AR(12) + daily profile", 15: 2, 30: 3, 45: 4, 60: 5 } },
+    ],
+    notes: ["a note"],
+  };
+  const text = tableText(wide, false, 80);
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(text.match(/AR\(12\) \+ daily profile \(baseline\)/g)).toHaveLength(2);
+  for (const m of minutes) expect(text.split(`RMSE ${m} min`)).toHaveLength(2);
+  expect([text.split("Errors").length, text.split("a note").length]).toEqual([2, 2]);
+});
+
 it("writes times and numbers shortly", () => {
   expect([3, 61, 7322, Number.NaN].map(duration)).toEqual(["3 s", "1 min 1 s", "2 h 2 min", "?"]);
   expect([7, 0.25, 1234.5, 0.00001234].map(shortNumber)).toEqual([

@@ -1,5 +1,12 @@
 import { styleText } from "node:util";
-import { bestRows, columnLabel, formatCell, isNumeric, type Table } from "@tensorlane/tasks";
+import {
+  bestRows,
+  type Column,
+  columnLabel,
+  formatCell,
+  isNumeric,
+  type Table,
+} from "@tensorlane/tasks";
 import Table3 from "cli-table3";
 
 type Style = Parameters<typeof styleText>[0];
@@ -9,13 +16,47 @@ export const styled = (style: Style, text: string, color: boolean): string =>
 
 /**
  * A table without vertical lines: numbers to the right, the best in bold (or starred without colour).
- * Where it is wider than `room` columns, its widest text column is cut.
+ * Where it is wider than `room` columns, a table of numbers goes on below, and of any other the widest
+ * text column is cut.
  */
 export function tableText(
   table: Table,
   color: boolean,
   room: number = Number.POSITIVE_INFINITY,
 ): string {
+  const parts = partsThatFit(table, room);
+  return parts
+    .map((columns, i) => {
+      const { caption, notes, ...rest } = table;
+      const first = i === 0 && caption !== undefined ? { caption } : {};
+      const last = i === parts.length - 1 && notes !== undefined ? { notes } : {};
+      return partText({ ...rest, columns, ...first, ...last }, color, room);
+    })
+    .join("\n\n");
+}
+
+/** The columns, with the first repeated in every part, where all others are numbers that do not fit. */
+function partsThatFit(table: Table, room: number): (readonly Column[])[] {
+  const [head, ...others] = table.columns;
+  if (head === undefined || !others.every((column) => isNumeric(table, column))) {
+    return [table.columns];
+  }
+  // One more for a star.
+  const [name = 0, ...widths] = naturalWidths(table).map((one) => one + 1);
+  const parts: Column[][] = [];
+  let used = Number.POSITIVE_INFINITY;
+  for (const [i, column] of others.entries()) {
+    used += widths[i]!;
+    if (used > room || parts.length === 0) {
+      parts.push([head]);
+      used = name + widths[i]!;
+    }
+    parts.at(-1)!.push(column);
+  }
+  return parts.length === 0 ? [table.columns] : parts;
+}
+
+function partText(table: Table, color: boolean, room: number): string {
   const numeric = table.columns.map((column) => isNumeric(table, column));
   const best = table.columns.map((column) => bestRows(table, column));
   const starred = !color && best.some((rows) => rows.size > 0);
@@ -59,13 +100,22 @@ export function tableText(
   ].join("\n");
 }
 
-/** Widths only where a column must be cut: the others take what they need. */
-function columnWidths(table: Table, numeric: readonly boolean[], room: number): (number | null)[] {
-  const gap = 2;
-  const widths = table.columns.map((column) => {
-    const cells = table.rows.map((row) => formatCell(column, row.cells[column.key]).length);
+const gap = 2;
+
+/** What each column takes uncut, the gap after it included. */
+function naturalWidths(table: Table): number[] {
+  return table.columns.map((column, place) => {
+    const cells = table.rows.map(({ kind, cells }) => {
+      const named = place === 0 && kind !== undefined && kind !== "model";
+      return formatCell(column, cells[column.key]).length + (named ? kind.length + 3 : 0);
+    });
     return Math.max(columnLabel(column).length, ...cells) + gap;
   });
+}
+
+/** Widths only where a column must be cut: the others take what they need. */
+function columnWidths(table: Table, numeric: readonly boolean[], room: number): (number | null)[] {
+  const widths = naturalWidths(table);
   const excess = widths.reduce((sum, one) => sum + one, 0) - gap - room;
   const widest = widths.reduce(
     (best, one, i) => (!numeric[i] && one > widths[best]! ? i : best),

@@ -71,6 +71,8 @@ export function checkModels(task: Task, models: readonly string[]): void {
       throw unknownName(`model of the task "${task.name}":`, model, task.models);
     }
   }
+  const twice = models.find((model, i) => models.indexOf(model) < i);
+  if (twice !== undefined) throw new UserError(`the model "${twice}" is named twice.`);
   if (models.length > 1 && task.severalModels !== true) {
     throw new UserError(
       `the task "${task.name}" trains one model at a time; received ${models.join(", ")}.`,

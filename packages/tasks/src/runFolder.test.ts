@@ -171,6 +171,7 @@ describe("names", () => {
   it("checks models and data", async () => {
     await expect(plan({ models: ["lstm"] })).rejects.toThrow(/Known: abacus, fingers/);
     await expect(plan({ models: ["abacus", "fingers"] })).rejects.toThrow(/one model at a time/);
+    await expect(plan({ models: ["abacus", "abacus"] })).rejects.toThrow(/named twice/);
     await expect(plan({ data: "shep" })).rejects.toThrow(/mean "sheep"/);
     await expect(plan({ data: "nowhere.csv" })).rejects.toThrow(/does not exist/);
     await writeFile(join(dir, "my.csv"), "");
