@@ -41,9 +41,11 @@ export async function saveCheckpoint(
 
 /** The checkpoint in a storage; undefined where there is none. */
 export async function loadCheckpoint(storage: Storage): Promise<Checkpoint | undefined> {
-  const states = [await storage.read(STATE), await storage.read(PENDING)].filter(
-    (s) => s !== undefined,
-  );
+  const states: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  for (const name of [STATE, PENDING]) {
+    const bytes = await storage.read(name);
+    if (bytes) states.push({ name, bytes });
+  }
   const last = await storage.read(LAST);
   if (!last && states.length === 0) return undefined;
   if (!last || states.length === 0) {
@@ -52,13 +54,22 @@ export async function loadCheckpoint(storage: Storage): Promise<Checkpoint | und
     throw broken(last ? `there is ${LAST} but no ${STATE}` : `there is ${STATE} but no ${LAST}`);
   }
   const digest = await hash(last);
-  for (const bytes of states) {
-    const { arrays, metadata } = readSafetensors(bytes);
+  for (const { name, bytes } of states) {
+    const { arrays, metadata } = read(name, bytes);
     if (metadata.weights !== digest) continue;
     const progress = JSON.parse(metadata.progress) as JsonObject;
-    return { weights: readSafetensors(last).arrays, slots: arrays, progress };
+    return { weights: read(LAST, last).arrays, slots: arrays, progress };
   }
   throw broken(`${LAST} is not the file that ${STATE} was saved with`);
+}
+
+/** Names the file in what its reader throws. */
+function read(name: string, bytes: Uint8Array): ReturnType<typeof readSafetensors> {
+  try {
+    return readSafetensors(bytes);
+  } catch (error) {
+    throw new TensorlaneError(`checkpoint: ${name}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 const broken = (what: string) =>

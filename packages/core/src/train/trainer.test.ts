@@ -72,6 +72,17 @@ describe("Trainer", () => {
     expect(one.outcome).toBe("finished");
   });
 
+  test("names the file of a checkpoint that cannot be read", async () => {
+    for (const name of ["state.safetensors", "last.safetensors"]) {
+      const storage = new MemoryStorage();
+      await trainerOn(storage).fit(loader(), { epochs: 1 });
+      storage.files.set(name, storage.files.get(name)!.slice(0, 100));
+      await expect(trainerOn(storage).resume()).rejects.toThrow(name);
+      storage.files.delete(name);
+      await expect(trainerOn(storage).resume()).rejects.toThrow(`no ${name}`);
+    }
+  });
+
   test("a resumed training ends bit for bit where the uninterrupted one does", async () => {
     const whole = new MemoryStorage();
     await trainerOn(whole).fit(loader(), { epochs: 4 });

@@ -161,7 +161,10 @@ function tableOf(
       }),
     ),
     ...(withNotes && {
-      notes: [`Protocol ${name}; scores in ${series.unit}, pooled ${scored}.`, ...sources],
+      notes: [
+        `Protocol ${name}; scores ${series.unit && `in ${series.unit}, `}pooled ${scored}.`,
+        ...sources,
+      ],
     }),
   };
 }
