@@ -186,6 +186,13 @@ export class RunFolder {
     return { folder, start: "new" };
   }
 
+  /** Gives up what the run has so far, its settings excepted: it starts anew. */
+  async restart(): Promise<void> {
+    await this.#removeRun();
+    this.#info = { ...this.#info, details: {} };
+    await this.writeJson(runFiles.run, this.#info);
+  }
+
   get info(): RunInfo {
     return this.#info;
   }

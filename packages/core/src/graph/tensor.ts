@@ -64,14 +64,7 @@ export class Node {
       this.outputs = [leaf];
       return;
     }
-    try {
-      this.outputs = op.infer(inputs, attrs).map((type, i) => new Tensor(type, this, i));
-    } catch (error) {
-      if (error instanceof TensorlaneError && this.path && !error.message.startsWith("in ")) {
-        throw new TensorlaneError(`in ${this.path}: ${error.message}`, { cause: error });
-      }
-      throw error;
-    }
+    this.outputs = op.infer(inputs, attrs).map((type, i) => new Tensor(type, this, i));
   }
 }
 

@@ -35,6 +35,17 @@ export interface LinearOptions {
   readonly init?: { readonly weight?: init.Initializer; readonly bias?: init.Initializer };
 }
 
+/** Throws unless every size is a whole number from 1. */
+function checkSizes(layer: string, sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isInteger(size) && size > 0) continue;
+    const names = Object.keys(sizes).join(", ");
+    throw new TensorlaneError(
+      `${layer}: ${name} is ${size}; give new ${layer}({ ${names} }) with whole numbers from 1`,
+    );
+  }
+}
+
 /** x · weightᵀ + bias. (…, inFeatures) -> (…, outFeatures) */
 export class Linear extends Module {
   readonly weight: Parameter;
@@ -42,6 +53,7 @@ export class Linear extends Module {
 
   constructor({ inFeatures, outFeatures, bias = true, init: rules }: LinearOptions) {
     super();
+    checkSizes("Linear", { inFeatures, outFeatures });
     // PyTorch's default: kaiming_uniform with a = √5, which is this bound for both.
     const rule = init.uniform(-1 / Math.sqrt(inFeatures), 1 / Math.sqrt(inFeatures));
     this.weight = init.parameter([outFeatures, inFeatures], rules?.weight ?? rule);
@@ -67,6 +79,7 @@ export class Embedding extends Module {
 
   constructor({ numEmbeddings, embeddingDim, paddingIdx }: EmbeddingOptions) {
     super();
+    checkSizes("Embedding", { numEmbeddings, embeddingDim });
     const rows = init.normal();
     const rule = paddingIdx === undefined ? rows : init.withZeroRow(rows, paddingIdx);
     this.weight = init.parameter([numEmbeddings, embeddingDim], rule);

@@ -173,6 +173,19 @@ describe("training on a user's table", () => {
     );
   });
 
+  test("a run resumed for more epochs is the run that was planned for them", async () => {
+    const { out, data } = await trainOnCsv("longer", ["gru"], 1);
+    const base = { data, models: ["gru"], epochs: 3, seed: 3 };
+    const { ui, said } = quietUi();
+    await forecast.train(await planTrain(forecast, { ...base, out, resume: true }), ui);
+    expect(said.join("\n")).toMatch(/planned for 1 epochs, now for 3/);
+    const straight = join(scratch, "straight");
+    await forecast.train(await planTrain(forecast, { ...base, out: straight }), ui);
+    for (const file of ["last.safetensors", "best.safetensors", "model.onnx"]) {
+      expect(readFileSync(join(out, file)), file).toEqual(readFileSync(join(straight, file)));
+    }
+  });
+
   test("a model that needs a graph says so", async () => {
     await expect(trainOnCsv("graph", ["graph-gru"], 1)).rejects.toThrow(/no(ne| sensor graph)/);
   });

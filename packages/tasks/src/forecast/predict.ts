@@ -4,7 +4,7 @@ import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
 import type { TrafficSeries } from "./data/index.ts";
 import { forecastWindows } from "./forecasting.ts";
-import { loadSeries } from "./run.ts";
+import { dataOf, loadSeries } from "./run.ts";
 import { loadRunState } from "./runState.ts";
 
 /** Forecasts what follows the last rows of a table, with intervals, as CSV. */
@@ -19,7 +19,7 @@ export async function predict(
   }
   const folder = await RunFolder.open(dir);
   const { model, features, interval } = await loadRunState(folder);
-  const source = inputs[0] ?? folder.info.settings.data;
+  const source = inputs[0] ?? dataOf(folder.info);
   const { stepsIn, stepsOut, unit, names } = features.settings;
   const series = await loadSeries(source, ui, { columns: names, stepsIn, latestOnly: true });
   features.check(series);

@@ -8,7 +8,7 @@ import {
   Report,
 } from "../report/index.ts";
 import type { Table } from "../table.ts";
-import type { TrafficSeries } from "./data/index.ts";
+import { describeInterval, type TrafficSeries } from "./data/index.ts";
 import { horizonLabel, type ScoredRow, testProblem } from "./evaluation.ts";
 import type { Features } from "./features.ts";
 import { forecastWindows, type Interval } from "./forecasting.ts";
@@ -82,7 +82,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
     data: series.id,
     sensors: series.columns,
     rows: series.rows,
-    interval: `${series.intervalMinutes} min`,
+    interval: describeInterval(series.intervalMinutes),
     "training rows": series.protocol.trainRows - series.protocol.validationRows,
     "validation rows": series.protocol.validationRows,
     "test windows": testProblem(series, series.protocol.horizons[0]).starts.length,

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { RunFolder, runFiles } from "../runFolder.ts";
+import { RunFolder, type RunInfo, readRunInfo, runFiles } from "../runFolder.ts";
 import type {
   EvaluateOptions,
   EvaluateResult,
@@ -12,7 +12,12 @@ import type {
   TrainOptions,
   TrainResult,
 } from "../task.ts";
-import { type CsvOptions, loadTraffic, type TrafficSeries } from "./data/index.ts";
+import {
+  type CsvOptions,
+  describeInterval,
+  loadTraffic,
+  type TrafficSeries,
+} from "./data/index.ts";
 import {
   metricsOf,
   publishedRows,
@@ -26,7 +31,7 @@ import { exportForecaster, intervalOf } from "./forecasting.ts";
 import { type ModelName, usesGraph } from "./models.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveRunState } from "./runState.ts";
-import { lossesOf, type Trained, trainForecaster } from "./training.ts";
+import { lossesOf, scheduleOf, type Trained, trainForecaster } from "./training.ts";
 
 /** Loads a series and says all that must be known about it. */
 export async function loadSeries(
@@ -46,7 +51,7 @@ export async function loadSeries(
   for (const note of series.notes) ui.notice(note);
   ui.notice(
     `${series.title}: ${series.rows} rows, ${series.columns} ${series.columns === 1 ? "column" : "columns"}, ` +
-      `every ${series.intervalMinutes} min`,
+      `every ${describeInterval(series.intervalMinutes)}`,
   );
   return series;
 }
@@ -61,7 +66,8 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     return { ...before, dir: folder.dir, status: "already finished" };
   }
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
-  const series = await loadSeries(options.data, ui);
+  const before = options.resume ? await readRunInfo(options.out) : undefined;
+  const series = await loadSeries(before ? dataOf(before) : options.data, ui);
   const graphs = names.filter(usesGraph);
   if (graphs.length > 0 && !series.adjacency) {
     throw new UserError(
@@ -72,11 +78,26 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
   const { folder, start } = await RunFolder.begin("forecast", options, ui);
   try {
-    return await trainAll({ folder, options, series, resume: start === "resumed" }, ui);
+    const { epochs } = scheduleOf(series, options);
+    let resume = start === "resumed";
+    if (resume && folder.info.details.epochs !== epochs) {
+      ui.notice(
+        `The run was planned for ${folder.info.details.epochs} epochs, now for ${epochs}: its learning rate ` +
+          "rises and falls once over the whole training, so it starts anew.",
+      );
+      await folder.restart();
+      resume = false;
+    }
+    await folder.update({ details: { epochs, simulated: series.simulated } });
+    return await trainAll({ folder, options, series, resume }, ui);
   } finally {
     await folder.release();
   }
 }
+
+/** What a run was trained on: a simulation that stood in stays, also once the real data are within reach. */
+export const dataOf = ({ details, settings }: RunInfo): string =>
+  details.simulated ? "simulated" : settings.data;
 
 interface Job {
   readonly folder: RunFolder;
@@ -208,7 +229,7 @@ export async function evaluate(
 ): Promise<EvaluateResult> {
   const folder = await RunFolder.open(dir);
   const { name, model, features } = await loadRunState(folder);
-  const series = await loadSeries(options.data ?? folder.info.settings.data, ui, {
+  const series = await loadSeries(options.data ?? dataOf(folder.info), ui, {
     columns: features.settings.names,
     ...horizonsWithin(features.settings),
   });

@@ -48,6 +48,12 @@ export interface Fitted {
   readonly fit: FitResult;
 }
 
+/** The schedule for a series. */
+export function scheduleOf(series: TrafficSeries, settings: TrainSettings): Schedule {
+  const windows = seriesWindows(series, "train", stepsOutOf(series));
+  return scheduleFor(windows.length * series.columns, settings);
+}
+
 /** A trained model with what belongs to it. */
 export interface Trained extends Fitted {
   readonly name: ModelName;
@@ -96,8 +102,7 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
   const { name, series, settings, folder } = run;
   const { trainRows } = series.protocol;
   const first = fitFeatures(series, name);
-  const windows = seriesWindows(series, "train", stepsOutOf(series));
-  const schedule = scheduleFor(windows.length * series.columns, settings);
+  const schedule = scheduleOf(series, settings);
   const began = performance.now();
   const selection = await fitOnce(
     {

@@ -80,6 +80,15 @@ test("errors name the module and what was received", () => {
     }
   }
   expect(() => new Net().forward(ops.zeros([5, 2, 7]))).toThrow(
-    /expected input \(time, batch, 3\).*received \[5, 2, 7\]/,
+    /^in encoder: LSTM: expected input \(time, batch, 3\).*received \[5, 2, 7\]/,
+  );
+});
+
+test("layers say which option is wrong", () => {
+  expect(() => new nn.Linear(2 as never)).toThrow(
+    /Linear: inFeatures is undefined; give new Linear\(/,
+  );
+  expect(() => new nn.Embedding({ numEmbeddings: 0, embeddingDim: 3 })).toThrow(
+    /numEmbeddings is 0/,
   );
 });
