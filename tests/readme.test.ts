@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
@@ -53,4 +54,14 @@ test("links within the documents lead somewhere", () => {
       expect(existsSync(target), `${name}: ${target}`).toBe(true);
     }
   }
+});
+
+test("the figures are those of the committed bench", () => {
+  const printed = execFileSync(process.execPath, ["bench/table.js"], { encoding: "utf8" });
+  const quoted = /<!-- forecast table -->\n([\s\S]*)<!-- end of the table -->/.exec(
+    read("README.md"),
+  );
+  // The formatter pads a table's columns.
+  const plain = (text = "") => text.trim().replace(/ +/g, " ").replace(/-{3,}/g, "---");
+  expect(plain(quoted?.[1])).toBe(plain(printed));
 });

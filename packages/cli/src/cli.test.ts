@@ -281,6 +281,14 @@ describe("summary", () => {
     });
   });
 
+  it("shows the library's architectures", async () => {
+    const { code, out } = await run("summary", "lenet5", "--json");
+    expect(code).toBe(0);
+    expect(lastLine(out)).toMatchObject({ model: "lenet5", task: "models", parameters: 61706 });
+    const flat = await run("summary", "lenet5", "--input", "32x32");
+    expect([flat.code, flat.err]).toEqual([2, expect.stringContaining("such as 1x32x32")]);
+  });
+
   const refused: [string, string[], number, RegExp][] = [
     ["an unknown model", ["abacsu"], 2, /unknown model "abacsu".*mean "abacus"/],
     ["a name that two tasks have", ["fingers"], 2, /name one of count\/fingers, other\/fingers/],

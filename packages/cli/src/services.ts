@@ -7,21 +7,43 @@ export async function engineReport(): Promise<EngineInfo> {
   return (await defaultEngine()).info;
 }
 
-/** A network and the task that trains it. */
+/** A network and where it comes from: the task that trains it, or `models`, the library's own. */
 export interface Found {
   readonly task: string;
   readonly network: Network;
 }
 
+/** The library's architectures for images: `--input` is channels x height x width. */
+async function classics(): Promise<readonly Network[]> {
+  const { models } = await import("tensorlane");
+  return models.architectures.map(({ build, ...record }) => ({
+    ...record,
+    build: (input, variant) => {
+      if (input.length !== 3) {
+        throw new UserError(
+          `${record.id} reads images of channels x height x width, such as ${record.input.join("x")}; ` +
+            `received ${input.join("x")}.`,
+        );
+      }
+      const model = build({ inChannels: input[0]!, ...(variant !== undefined && { variant }) });
+      return { model, inputs: [input] };
+    },
+  }));
+}
+
 /**
- * A task's network by its id, or by `task/id` where several tasks have one of that name.
+ * A network by its id, or by `task/id` where several tasks have one of that name.
  */
 export async function findNetwork(name: string, tasks: ReadonlyMap<string, Task>): Promise<Found> {
   const all: Found[] = [];
   for (const task of tasks.values()) {
     for (const network of (await task.networks?.()) ?? []) all.push({ task: task.name, network });
   }
-  if (all.length === 0) throw new UserError("no task of this build has networks to summarise.");
+  // A task that trains an architecture shows it as the task builds it.
+  const known = new Set(all.map(({ network }) => network.id));
+  for (const network of await classics()) {
+    if (!known.has(network.id)) all.push({ task: "models", network });
+  }
   const full = ({ task, network }: Found): string => `${task}/${network.id}`;
   const found = all.filter((one) => name === one.network.id || name === full(one));
   if (found.length === 0) {
