@@ -54,6 +54,8 @@ export class GraphBuilder {
   readonly outputs: ValueInfoProto[] = [];
   private readonly nodes: NodeProto[] = [];
   private readonly initializers: TensorProto[] = [];
+  /** Values that nodes of this graph itself compute. */
+  private readonly computed = new Set<string>();
   /** Equal nodes are emitted once: key -> outputs. */
   private readonly known = new Map<string, readonly string[]>();
   private readonly parent: GraphBuilder | undefined;
@@ -102,8 +104,14 @@ export class GraphBuilder {
         attribute: protos,
       }),
     );
+    for (const name of names) this.computed.add(name);
     if (key) this.known.set(key, names);
     return names;
+  }
+
+  /** Whether a node of this very graph computes the value: not an input, a constant or an outer value. */
+  computes(name: string): boolean {
+    return this.computed.has(name);
   }
 
   /** A constant inside the graph; equal small ones are shared. */

@@ -173,11 +173,13 @@ export class Lowering {
     }
     const resolve = planRewrites(outputs, new Set(inputs));
     const names = inner.lower(outputs, resolve);
+    const taken = new Set<string>();
     for (const [i, from] of names.entries()) {
       // A body's output must be its own value: not an input, an outer value or another output.
-      const [to] = inner.builder.node("Identity", [from], {}, [
-        inner.builder.unique(`${name}_out_${i}`),
-      ]);
+      const own = inner.builder.computes(from) && !taken.has(from);
+      const to = own ? from : inner.builder.unique(`${name}_out_${i}`);
+      if (!own) inner.builder.node("Identity", [from], {}, [to]);
+      taken.add(to);
       inner.builder.outputs.push(valueInfo(to, outputs[i].dtype, outputs[i].shape));
     }
     return inner.builder.finish(name);
