@@ -139,7 +139,7 @@ describe("RunFolder", () => {
   it("removes what a killed process left", async () => {
     const { folder } = await RunFolder.begin("count", await plan(), ui);
     await writeFile(folder.path(".last.safetensors.123.4.tmp"), "half");
-    await writeFile(folder.path("state.safetensors.123.tmp"), "half, by the Trainer");
+    await writeFile(folder.path(".state.safetensors.123.5.tmp"), "half, by the Trainer");
     await RunFolder.begin("count", await plan({ resume: true }), ui);
     await folder.release();
     expect(await readdir(folder.dir)).toEqual(["run.json"]);

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { writeFileAtomic as replaceFile } from "tensorlane/node";
 import { UserError } from "./errors.ts";
 import type { Json, TaskUi, TrainOptions, TrainSettings } from "./task.ts";
 
@@ -27,35 +28,36 @@ export interface RunInfo {
 /** Names the process that trains in a folder. */
 const lockFile = ".training";
 
-function isRunning(pid: number): boolean {
+/** How long a process that was just killed may take to disappear, in milliseconds. */
+const DYING = 3000;
+
+async function isRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return errorCode(error) === "EPERM";
   }
+  // On Linux a dead process keeps its number until its parent asks for it: state Z, after the name.
+  const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return !/\) [ZX]/.test(status);
 }
 
-let temporaries = 0;
+/** Whether a process still runs after the time that a killed one takes to go. */
+async function keepsRunning(pid: number): Promise<boolean> {
+  for (let waited = 0; waited < DYING; waited += 100) {
+    if (!(await isRunning(pid))) return false;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return true;
+}
 
-/** Replaces a file as a whole: after a crash at any moment the old or the new bytes are there, never a part. */
+/** Replaces a file as a whole; throws a UserError where the user can do something about a failure. */
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
-  const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${++temporaries}.tmp`);
   try {
-    const file = await open(temporary, "wx");
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
+    await replaceFile(path, content);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw unwritable(path, error);
   }
-  await syncFolder(folder);
 }
 
 /** What keeps a file from being written, where the user can do something about it. */
@@ -75,20 +77,6 @@ function unwritable(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (!Object.hasOwn(writeErrors, code)) return error;
   return new UserError(`cannot write ${path}: ${writeErrors[code]} (${code}).`, { cause: error });
-}
-
-/** Makes the new name itself durable; not every file system lets a folder be opened or synced. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!["EISDIR", "EPERM", "EINVAL", "EACCES", "ENOTSUP"].includes(errorCode(error))) throw error;
-  }
 }
 
 const errorCode = (error: unknown): string => String((error as NodeJS.ErrnoException)?.code ?? "");
@@ -260,7 +248,7 @@ export class RunFolder {
       if (owner === mine) return;
       if (owner === undefined) continue;
       const [pid, host] = owner.split(" ");
-      if (owner !== "" && (host !== hostname() || isRunning(Number(pid)))) {
+      if (owner !== "" && (host !== hostname() || (await keepsRunning(Number(pid))))) {
         throw new UserError(
           `another process (${pid} on ${host}) is training in ${this.dir}; wait for it or choose another ` +
             `--out. If it is gone, remove ${path}.`,
@@ -279,7 +267,7 @@ export class RunFolder {
 
   /** Removes what a killed process left half-written. */
   async #clean(): Promise<void> {
-    await this.#remove(/^\..*\.\d+\.\d+\.tmp$|\.safetensors\.\d+\.tmp$/);
+    await this.#remove(/^\..*\.\d+\.\d+\.tmp$/);
   }
 
   /** Removes the old run's own files only: the user may keep others in the folder. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { RunFolder, type RunInfo, readRunInfo, runFiles } from "../runFolder.ts";
+import { RunFolder, type RunInfo, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
   EvaluateResult,
@@ -260,7 +260,6 @@ export async function exportModel(dir: string, options: ExportOptions, ui: TaskU
   const folder = await RunFolder.open(dir);
   const { model, features } = await loadRunState(folder);
   const bytes = await exportForecaster(model, features);
-  const { writeFileAtomic } = await import("../runFolder.ts");
   const path = options.out ?? folder.path(runFiles.model);
   await writeFileAtomic(path, bytes);
   ui.notice(`${path}: ${bytes.length} bytes`);
