@@ -4,7 +4,7 @@ import type { Shape } from "../graph/dim.ts";
 import type { DType } from "../graph/dtype.ts";
 import { leafOf, placeholder, Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
-import type { Module } from "../nn/module.ts";
+import { type Module, withMode } from "../nn/module.ts";
 import { encodeModel, lowerGraph } from "../onnx/lowering.ts";
 import { type ModelProto, ModelProtoSchema } from "../onnx/onnx_pb.ts";
 
@@ -44,15 +44,8 @@ export async function exportModel(model: Module, options: ExportOptions): Promis
       placeholder(name, shape, dtype),
     ]),
   );
-  const modes = [...model.namedModules()].map(([, module]) => [module, module.training] as const);
-  model.eval();
-  let outputs: readonly (readonly [string, Tensor])[];
-  try {
-    const forward = options.forward ?? (() => model.forward(...(Object.values(inputs) as never[])));
-    outputs = named(forward(inputs) as Outputs);
-  } finally {
-    for (const [module, mode] of modes) module.training = mode;
-  }
+  const forward = options.forward ?? (() => model.forward(...(Object.values(inputs) as never[])));
+  const outputs = named(withMode(model, false, () => forward(inputs) as Outputs));
   const tensors = outputs.map(([, tensor]) => tensor);
   const { model: proto } = lowerGraph(tensors, {
     name: options.name ?? model.constructor.name,

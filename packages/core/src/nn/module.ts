@@ -190,6 +190,17 @@ function explain(report: LoadReport, own: Map<string, Parameter>, state: StateDi
   return lines.join("\n  ");
 }
 
+/** Runs `build` with a model in training or evaluation mode; every module gets its own mode back. */
+export function withMode<T>(model: Module, training: boolean, build: () => T): T {
+  const modes = [...model.namedModules()].map(([, module]) => [module, module.training] as const);
+  model.train(training);
+  try {
+    return build();
+  } finally {
+    for (const [module, mode] of modes) module.training = mode;
+  }
+}
+
 /** Inside a forward: gives a buffer its next value. Applied by a Trainer, never by `evaluate`. */
 export function updateBuffer(buffer: Buffer, value: Tensor): void {
   noted?.set(buffer, value);

@@ -1,4 +1,5 @@
 import { fillRandomAsync, sharedFloats } from "#engine";
+import type { Batch } from "../data/dataset.ts";
 import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
 import { isStatic, staticSize } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
@@ -121,9 +122,12 @@ export class BoundGraph {
     return value;
   }
 
-  /** The memory of a placeholder, where the graph reads it at all. */
-  inputOf(tensor: Tensor): Value | undefined {
-    return this.memory.get(tensor);
+  /** Copies the fields of a batch into the memory of their placeholders, where the graph reads them. */
+  load(placeholders: Readonly<Record<string, Tensor>>, batch: Batch): void {
+    for (const [name, tensor] of Object.entries(placeholders)) {
+      const input = this.memory.get(tensor);
+      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
+    }
   }
 
   /** The first number of an output. */

@@ -41,10 +41,7 @@ export async function findNonFinite(
   const probes = tensors.map((tensor) => sum(mul(tensor, 0)));
   const graph = await BoundGraph.create(engine, probes, "search for NaN");
   try {
-    for (const [name, tensor] of Object.entries(traced.batch)) {
-      const input = graph.inputOf(tensor);
-      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
-    }
+    graph.load(traced.batch, batch);
     await graph.run(key);
     const first = probes.findIndex((probe) => !Number.isFinite(graph.scalar(probe)));
     if (first < 0) return "the forward pass is finite; the gradient is not";

@@ -35,10 +35,7 @@ export async function compile<Name extends string>(
       bound.release();
       bound = graph.bind();
     }
-    for (const [name, tensor] of Object.entries(inputs)) {
-      const input = bound.inputOf(tensor);
-      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
-    }
+    bound.load(inputs, batch);
     await bound.run();
     const values = outputs.map(([name, tensor]) => [name, bound.valueOf(tensor)]);
     return Object.fromEntries(values) as Record<Name, Value>;

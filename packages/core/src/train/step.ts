@@ -63,10 +63,7 @@ export class GradientGraph {
 
   /** Copies a batch into the bound memory. */
   load(batch: Batch): void {
-    for (const [name, tensor] of Object.entries(this.traced.batch)) {
-      const input = this.graph.inputOf(tensor);
-      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
-    }
+    this.graph.load(this.traced.batch, batch);
   }
 
   async run(

@@ -5,7 +5,7 @@ import { format } from "../graph/dim.ts";
 import { ones } from "../graph/ops/index.ts";
 import { type Parameter, placeholder, type Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
-import { type Module, trace } from "../nn/module.ts";
+import { type Module, trace, withMode } from "../nn/module.ts";
 
 /** The fields of a batch as tensors, (N, …) each. */
 export type BatchTensors = Readonly<Record<string, Tensor>>;
@@ -48,23 +48,19 @@ export function traceLoss<M extends Module>(
       placeholder(name, [size, ...shape], dtype),
     ]),
   );
-  const modes = [...model.namedModules()].map(([, module]) => [module, module.training] as const);
-  model.train(training);
-  try {
-    const { value, updates } = trace(model, () => lossOf(model, batch));
-    const { loss, metrics = {} } = "node" in value ? { loss: value } : value;
-    for (const [name, scalar] of Object.entries({ loss, ...metrics })) {
-      if (scalar.size !== 1 || scalar.dtype !== "float32") {
-        throw new TensorlaneError(
-          `Trainer: ${name} must be one float32 number, received ${scalar.dtype}${format(scalar.shape)}; ` +
-            "reduce it with .mean()",
-        );
-      }
+  const { value, updates } = withMode(model, training, () =>
+    trace(model, () => lossOf(model, batch)),
+  );
+  const { loss, metrics = {} } = "node" in value ? { loss: value } : value;
+  for (const [name, scalar] of Object.entries({ loss, ...metrics })) {
+    if (scalar.size !== 1 || scalar.dtype !== "float32") {
+      throw new TensorlaneError(
+        `Trainer: ${name} must be one float32 number, received ${scalar.dtype}${format(scalar.shape)}; ` +
+          "reduce it with .mean()",
+      );
     }
-    return { batch, loss, metrics, updates };
-  } finally {
-    for (const [module, mode] of modes) module.training = mode;
   }
+  return { batch, loss, metrics, updates };
 }
 
 /** Adds the gradients of everything that is trained. */

@@ -259,10 +259,7 @@ export class Trainer<M extends Module> {
     const { traced, graph } = await this.evaluation(loader);
     const mean = new Mean();
     for await (const { fields, count } of loader.epoch(0, { reuse: true })) {
-      for (const [name, tensor] of Object.entries(traced.batch)) {
-        const input = graph.inputOf(tensor);
-        if (input) (input.data as Float32Array).set(fields[name].data as Float32Array);
-      }
+      graph.load(traced.batch, fields);
       await graph.run();
       const named = Object.entries({ loss: traced.loss, ...traced.metrics });
       mean.add(Object.fromEntries(named.map(([name, t]) => [name, graph.scalar(t)])), count);
