@@ -200,26 +200,65 @@ export const placeholder = (name: string, shape: Shape, dtype: DType = "float32"
 export const random = (shape: Shape, distribution: Distribution): Tensor =>
   new Tensor({ dtype: "float32", shape }, leafNode({ kind: "random", distribution }));
 
+/** Writes a parameter's values, row-major, into memory of its own. */
+export type Fill = (target: Float32Array) => unknown;
+
 /**
- * Trainable state: a leaf whose data a Trainer updates in place.
+ * Trainable state: a leaf whose data a Trainer updates in place. Data given as a rule are float32 and made
+ * when they are first read, so that a network of which only the shapes are wanted costs no time.
  *
  * @example
  * const weight = new Parameter(new Float32Array(6), [2, 3]);
+ * const ones = new Parameter((target) => target.fill(1), [2, 3]);
  */
 export class Parameter extends Tensor {
   declare readonly shape: readonly number[];
-  /** Row-major values. A Trainer replaces this array by a view of its own memory. */
-  data: TensorData;
   requiresGrad: boolean;
+  private values: TensorData | undefined;
+  /** What makes the values, as long as nobody has read any. */
+  private rule: Fill | undefined;
 
-  constructor(data: TensorData, shape: readonly number[], requiresGrad = true) {
-    super({ dtype: dtypeOf(data), shape }, leafNode({ kind: "parameter" }));
-    if (data.length !== staticSize(shape)) {
+  constructor(data: TensorData | Fill, shape: readonly number[], requiresGrad = true) {
+    const values = typeof data === "function" ? undefined : data;
+    super({ dtype: values ? dtypeOf(values) : "float32", shape }, leafNode({ kind: "parameter" }));
+    if (values && values.length !== staticSize(shape)) {
       throw new TensorlaneError(
-        `Parameter: ${data.length} values do not fill shape ${format(shape)}`,
+        `Parameter: ${values.length} values do not fill shape ${format(shape)}`,
       );
     }
-    this.data = data;
+    this.values = values;
+    this.rule = typeof data === "function" ? data : undefined;
     this.requiresGrad = requiresGrad;
+  }
+
+  /** Row-major values. A Trainer replaces this array by a view of its own memory. */
+  get data(): TensorData {
+    const values = this.memory();
+    const { rule } = this;
+    this.rule = undefined;
+    rule?.(values as Float32Array);
+    return values;
+  }
+
+  set data(values: TensorData) {
+    this.values = values;
+    this.rule = undefined;
+  }
+
+  /** Values by a rule from here on: written where the data lie, or at the first reading. */
+  fill(rule: Fill): void {
+    if (this.values) rule(this.values as Float32Array);
+    else this.rule = rule;
+  }
+
+  /** Copies values of the same type and number in, where the data lie. */
+  assign(values: TensorData): void {
+    (this.memory() as Float32Array).set(values as Float32Array);
+    this.rule = undefined;
+  }
+
+  private memory(): TensorData {
+    this.values ??= allocate(this.dtype, staticSize(this.shape));
+    return this.values;
   }
 }

@@ -105,6 +105,37 @@ describe("parameters that know their rule", () => {
     expect(weight.data).not.toEqual(build().weight.data);
   });
 
+  test("are drawn when they are read, with the numbers of their place in the order", () => {
+    let drawn = 0;
+    const rule: init.Initializer = (target, shape, draw) => {
+      drawn++;
+      init.normal()(target, shape, draw);
+    };
+    const expected = (name: string) => {
+      const target = new Float32Array(6);
+      init.normal()(target, [6], init.drawFor(5, name));
+      return target;
+    };
+    init.manualSeed(5);
+    const [first, second, third] = [1, 2, 3].map(() => init.parameter([6], rule));
+    init.manualSeed(0);
+    expect(drawn).toBe(0);
+    expect([second.data, first.data]).toEqual([expected("#1"), expected("#0")]);
+    third.assign(Float32Array.of(1, 2, 3, 4, 5, 6));
+    expect([...third.data]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(first.data).toBe(first.data);
+    expect(drawn).toBe(2);
+  });
+
+  test("keep their memory once it is read", () => {
+    const { weight } = build();
+    const { data } = weight;
+    init.reset(weight, init.constant(2));
+    expect(weight.data).toBe(data);
+    weight.assign(new Float32Array(20).fill(3));
+    expect(data[19]).toBe(3);
+  });
+
   test("take another rule", () => {
     const model = build();
     init.reset(model.weight, init.zeros);

@@ -1,6 +1,5 @@
 import { TensorlaneError } from "../errors.ts";
 import { format } from "../graph/dim.ts";
-import { allocate } from "../graph/dtype.ts";
 import type { Distribution } from "../graph/tensor.ts";
 import { Parameter } from "../graph/tensor.ts";
 import { fillRandom } from "../random/fill.ts";
@@ -222,24 +221,25 @@ export function manualSeed(seed: number): void {
 }
 
 /**
- * A parameter that remembers how it is initialised. It starts with values of its own; `initialize` gives
- * the ones that belong to a seed.
+ * A parameter that remembers how it is initialised. It starts with values of its own, drawn when they are
+ * first read; `initialize` gives the ones that belong to a seed.
  *
  * @example
  * readonly weight = nn.init.parameter([64, 3, 3, 3], nn.init.kaimingNormal({ mode: "fanOut" }));
  */
 export function parameter(shape: readonly number[], rule: Initializer): Parameter {
-  const size = shape.reduce((a, b) => a * b, 1);
-  const result = new Parameter(allocate("float32", size), shape);
-  return reset(result, rule, drawFor(globalSeed, `#${made++}`));
+  const blank = (target: Float32Array) => target.fill(0);
+  return reset(new Parameter(blank, shape), rule);
 }
 
 /** Gives a parameter another rule and new values by it. */
-export function reset(target: Parameter, rule: Initializer, draw?: Draw): Parameter {
-  if (!(target.data instanceof Float32Array)) {
+export function reset(target: Parameter, rule: Initializer): Parameter {
+  if (target.dtype !== "float32") {
     throw new TensorlaneError(`init: takes float32 parameters, received ${target.dtype}`);
   }
-  rule(target.data, target.shape, draw ?? drawFor(globalSeed, `#${made++}`));
+  // The place in the order of modules is taken now, whenever the numbers are drawn.
+  const draw = drawFor(globalSeed, `#${made++}`);
+  target.fill((data) => rule(data, target.shape, draw));
   rules.set(target, rule);
   return target;
 }
@@ -257,7 +257,8 @@ export function initialize<M extends { namedParameters(): Iterable<readonly [str
 ): M {
   for (const [name, target] of model.namedParameters()) {
     const rule = rules.get(target);
-    if (rule) reset(target, rule, drawFor(seed, name));
+    const draw = drawFor(seed, name);
+    if (rule) target.fill((data) => rule(data, target.shape, draw));
   }
   return model;
 }

@@ -162,7 +162,7 @@ export abstract class Module {
       throw new TensorlaneError(explain(report, own, state));
     }
     for (const name of report.loaded) {
-      (own.get(name)!.data as Float32Array).set(state.get(name)!.data as Float32Array);
+      own.get(name)!.assign(state.get(name)!.data);
     }
     return report;
   }
