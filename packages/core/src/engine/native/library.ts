@@ -88,11 +88,14 @@ export class Library {
   readonly path: string;
   readonly version: string;
   private readonly functions: Record<Name, NativeFunction>;
+  /** Held because koffi unloads a library whose handle is collected, under whatever still calls into it. */
+  readonly handle: ReturnType<typeof koffi.load>;
 
   constructor(path: string, expected = pinnedVersion) {
     this.path = path;
     growStacks();
-    const base = koffi.load(path).func("OrtGetApiBase", "void *", [])() as Pointer;
+    this.handle = koffi.load(path);
+    const base = this.handle.func("OrtGetApiBase", "void *", [])() as Pointer;
     const [getApi, getVersion] = new BigUint64Array(koffi.view(base, 16));
     const version = (koffi.decode(getVersion, proto("str", [])) as () => string)();
     if (version !== expected) throw new EngineError(versionMismatch(path, version, expected));
