@@ -72,6 +72,16 @@ describe("Trainer", () => {
     expect(one.outcome).toBe("finished");
   });
 
+  test("a function may measure the validation", async () => {
+    const storage = new MemoryStorage();
+    const trainer = trainerOn(storage);
+    const losses = [0.3, 0.1, 0.2];
+    const validation = async () => ({ loss: losses[trainer.history.length] });
+    const { history, bestEpoch } = await trainer.fit(loader(), { epochs: 3, validation });
+    expect(history.map((record) => record.validation)).toEqual(losses.map((loss) => ({ loss })));
+    expect(bestEpoch).toBe(1);
+  });
+
   test("names the file of a checkpoint that cannot be read", async () => {
     for (const name of ["state.safetensors", "last.safetensors"]) {
       const storage = new MemoryStorage();

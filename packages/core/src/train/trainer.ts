@@ -44,7 +44,8 @@ export interface TrainerOptions<M extends Module> extends Clipping {
 export interface FitOptions {
   /** Epochs in all, those of a resumed run included. */
   readonly epochs: number;
-  readonly validation?: DataLoader;
+  /** Measured after every epoch: loss and metrics over a loader, or whatever a function measures. */
+  readonly validation?: DataLoader | (() => Promise<Readonly<Record<string, number>>>);
   /** When it fires, the step that runs is finished, the state is saved and `fit` returns. */
   readonly signal?: AbortSignal;
 }
@@ -133,7 +134,10 @@ export class Trainer<M extends Module> {
         await this.save();
         return this.result("interrupted");
       }
-      const measured = validation && (await this.evaluate(validation));
+      const measured =
+        typeof validation === "function"
+          ? await validation()
+          : validation && (await this.evaluate(validation));
       await this.closeEpoch(measured);
     }
     return this.result(progress.stopped ? "stopped early" : "finished");

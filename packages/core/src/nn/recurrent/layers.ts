@@ -17,6 +17,8 @@ export interface RecurrentOptions {
   readonly batchFirst?: boolean;
   /** Dropout on the outputs of every layer but the last, while training. */
   readonly dropout?: number;
+  /** Share of the hidden-to-hidden weights left out of a training step (Merity et al. 2018); 0. */
+  readonly recurrentDropout?: number;
   readonly bidirectional?: boolean;
 }
 
@@ -51,6 +53,7 @@ abstract class Recurrent extends Module {
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
   readonly dropout: number;
+  readonly recurrentDropout: number;
   protected readonly kind: Kind;
   /** Size of h: the projection's, where there is one. */
   protected readonly outputSize: number;
@@ -65,6 +68,7 @@ abstract class Recurrent extends Module {
     this.batchFirst = options.batchFirst ?? false;
     this.bidirectional = options.bidirectional ?? false;
     this.dropout = options.dropout ?? 0;
+    this.recurrentDropout = options.recurrentDropout ?? 0;
     this.bias = options.bias ?? true;
     this.outputSize = projSize || this.hiddenSize;
     for (const [name, value] of [
@@ -126,7 +130,7 @@ abstract class Recurrent extends Module {
           {
             x,
             weightIh: this.parameter(`weight_ih${end}`)!,
-            weightHh: this.parameter(`weight_hh${end}`)!,
+            weightHh: this.hiddenWeight(`weight_hh${end}`),
             biasIh: this.parameter(`bias_ih${end}`),
             biasHh: this.parameter(`bias_hh${end}`),
             weightHr: this.parameter(`weight_hr${end}`),
@@ -146,6 +150,12 @@ abstract class Recurrent extends Module {
     });
     if (single) return { output: ops.squeeze(x, 1), state: { h, c } };
     return { output: this.batchFirst ? ops.transpose(x, 0, 1) : x, state: { h, c } };
+  }
+
+  /** One mask for all steps: the same connections are missing throughout a sequence. */
+  private hiddenWeight(name: string): Tensor {
+    const weight = this.parameter(name)!;
+    return this.training ? dropout(weight, this.recurrentDropout) : weight;
   }
 
   private check(x: Tensor): void {

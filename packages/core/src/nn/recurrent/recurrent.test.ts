@@ -92,3 +92,23 @@ test("layers say which option is wrong", () => {
     /numEmbeddings is 0/,
   );
 });
+
+test("recurrent dropout leaves out hidden-to-hidden weights, the same at every step", async () => {
+  const model = new nn.RNN({ inputSize: 1, hiddenSize: 40, bias: false, recurrentDropout: 0.5 });
+  // Identity weights carry each unit on, or lose it where its weight is left out.
+  const eye = Float32Array.from({ length: 1600 }, (_, i) => (i % 41 === 0 ? 1 : 0));
+  (model.parameter("weight_hh_l0")!.data as Float32Array).set(eye);
+  (model.parameter("weight_ih_l0")!.data as Float32Array).fill(0);
+  const h = tensor(new Float32Array(40).fill(0.01), [1, 1, 40]);
+  const after = async () => {
+    const { state } = model.forward(ops.zeros([2, 1, 1]), { state: { h } });
+    return [...((await evaluate(state.h, { seed: 4 })).data as Float32Array)];
+  };
+  const kept = (await after()).filter((value) => value > 0);
+  expect(kept.length).toBeGreaterThan(8);
+  expect(kept.length).toBeLessThan(32);
+  // Scaled by 1 / (1 - p) at each of the two steps, which share one mask.
+  for (const value of kept) expect(value).toBeCloseTo(0.04, 4);
+  model.eval();
+  expect((await after()).every((value) => Math.abs(value - 0.01) < 1e-4)).toBe(true);
+});
