@@ -62,9 +62,14 @@ function entryOf(node: Node, id: string): Entry {
   );
 }
 
-const megabytes = (bytes: number): number => bytes / 1e6;
-const sizeOf = (entry: Entry): number =>
-  entry.files.reduce((sum, file) => sum + (file.bytes ?? file.mirror.bytes), 0);
+const megabytes = <B extends number | undefined>(bytes: B): B =>
+  (bytes === undefined ? undefined : bytes / 1e6) as B;
+/** Undefined where the size of a file is not known before it is fetched. */
+const sizeOf = ({ files }: Entry): number | undefined =>
+  files.reduce<number | undefined>((sum, file) => {
+    const bytes = file.bytes ?? file.mirror?.bytes;
+    return sum === undefined || bytes === undefined ? undefined : sum + bytes;
+  }, 0);
 
 async function placeOf(node: Node, entry: Entry): Promise<string> {
   const found = new Set((await node.locateData(entry)).map((file) => file.origin));
@@ -108,7 +113,7 @@ async function list({ terminal, done }: Context): Promise<void> {
       id: entry.id,
       title: entry.title,
       kind: entry.kind,
-      bytes: sizeOf(entry),
+      bytes: sizeOf(entry) ?? null,
       licence: entry.licence,
       place,
       verified: entry.files.every((file) => file.verified),

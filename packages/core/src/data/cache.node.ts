@@ -63,7 +63,7 @@ export async function locateData(
   return Promise.all(
     entry.files.map(async (file) => {
       if (mirror !== undefined) {
-        const path = join(mirror, file.mirror.path);
+        const path = join(mirror, mirrored(file).path);
         if (await exists(path)) return { file, origin: "mirror" as const, path };
       }
       const path = join(cache, file.path);
@@ -100,7 +100,7 @@ export async function obtainFile(
   if (file.url === undefined || offline)
     throw new DataError(
       file.url === undefined ? "missing" : "offline",
-      `${entry.id}: ${file.mirror.path} is neither in a mirror (${mirror ?? "none set"}) nor in the cache (${path})${file.url === undefined ? ", and no source publishes it in this form" : ", and the network is ruled out"}. ${advice(file, path)}`,
+      `${entry.id}: ${mirrored(file).path} is neither in a mirror (${mirror ?? "none set"}) nor in the cache (${path})${file.url === undefined ? ", and no source publishes it in this form" : ", and the network is ruled out"}. ${advice(file, path)}`,
     );
   const { onProgress, connectTimeoutMs, signal } = places;
   const { sha256, bytes } = file;
@@ -131,8 +131,13 @@ export async function obtainFile(
 
 function advice(file: DataFile, path: string): string {
   const url = file.url === undefined ? "" : `, or save ${file.url} as ${path}`;
-  return `Set TENSORLANE_DATA_MIRROR to a folder that holds ${file.mirror.path}${url}`;
+  return `Set TENSORLANE_DATA_MIRROR to a folder that holds ${mirrored(file).path}${url}`;
 }
+
+/** What a mirror folder holds of a file: a form of its own, or the source's bytes. */
+const mirrored = (
+  file: DataFile,
+): { readonly path: string; readonly sha256?: string | undefined } => file.mirror ?? file;
 
 async function readMirror(mirror: string, file: DataFile): Promise<ObtainedFile | undefined> {
   const folder = await stat(mirror).catch(() => undefined);
@@ -141,13 +146,14 @@ async function readMirror(mirror: string, file: DataFile): Promise<ObtainedFile 
       "missing",
       `the mirror folder ${mirror} ${folder ? "is not a folder" : "does not exist"}: correct TENSORLANE_DATA_MIRROR (or the option) or leave it out`,
     );
-  const path = join(mirror, file.mirror.path);
+  const { path: place, sha256: expected } = mirrored(file);
+  const path = join(mirror, place);
   if (!(await exists(path))) return undefined;
   const bytes = await readFile(path);
   const sha256 = hash(bytes);
-  if (sha256 !== file.mirror.sha256)
-    throw damaged(path, sha256, file.mirror.sha256, bytes.length, "Copy it again from its origin");
-  return { bytes, origin: "mirror", path, sha256, verified: true };
+  if (expected !== undefined && sha256 !== expected)
+    throw damaged(path, sha256, expected, bytes.length, "Copy it again from its origin");
+  return { bytes, origin: "mirror", path, sha256, verified: expected !== undefined };
 }
 
 async function readCached(path: string, file: DataFile): Promise<ObtainedFile> {

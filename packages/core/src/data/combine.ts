@@ -32,8 +32,8 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   return {
     length: chosen.length,
     fields: dataset.fields,
-    fill: (target, rows) => dataset.fill(target, through(rows)),
-    get: (rows) => dataset.get(through(rows)),
+    fill: (target, rows, pass) => dataset.fill(target, through(rows), pass),
+    get: (rows, pass) => dataset.get(through(rows), pass),
   };
 }
 
@@ -60,7 +60,7 @@ export function concat(datasets: readonly Dataset[]): Dataset {
     length += dataset.length;
     ends.push(length);
   }
-  const fill = async (target: Batch, rows: ArrayLike<number>): Promise<void> => {
+  const fill = async (target: Batch, rows: ArrayLike<number>, pass?: number): Promise<void> => {
     for (const [part, dataset] of datasets.entries()) {
       const begin = part === 0 ? 0 : ends[part - 1]!;
       const places: number[] = [];
@@ -71,7 +71,8 @@ export function concat(datasets: readonly Dataset[]): Dataset {
         if (index >= begin && index < ends[part]!) places.push(row);
       }
       if (places.length === 0) continue;
-      const batch = await dataset.get(places.map((row) => rows[row]! - begin));
+      const own = places.map((row) => rows[row]! - begin);
+      const batch = await dataset.get(own, pass);
       for (const [name, field] of Object.entries(first.fields)) {
         const to = targetOf(target, name, field, rows.length);
         const size = fieldSize(field);
@@ -120,11 +121,11 @@ export function decoded(
 
 function getBy(
   fields: Readonly<Record<string, Field>>,
-  fill: (target: Batch, rows: ArrayLike<number>) => Promise<void>,
+  fill: (target: Batch, rows: ArrayLike<number>, pass?: number) => Promise<void>,
 ) {
-  return async (rows: ArrayLike<number>): Promise<Batch> => {
+  return async (rows: ArrayLike<number>, pass?: number): Promise<Batch> => {
     const batch = allocateBatch(fields, rows.length);
-    await fill(batch, rows);
+    await fill(batch, rows, pass);
     return batch;
   };
 }

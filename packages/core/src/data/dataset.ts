@@ -21,10 +21,13 @@ export interface Field {
 export interface Dataset {
   readonly length: number;
   readonly fields: Readonly<Record<string, Field>>;
-  /** Writes sample `indices[i]` into row i of every field of `target`; rows beyond are left alone. */
-  fill(target: Batch, indices: ArrayLike<number>): void | Promise<void>;
+  /**
+   * Writes sample `indices[i]` into row i of every field of `target`; rows beyond are left alone. `pass`
+   * counts from 0 how often the loader has gone through the set: a set that augments draws by (index, pass).
+   */
+  fill(target: Batch, indices: ArrayLike<number>, pass?: number): void | Promise<void>;
   /** The samples as a fresh batch, in the order asked for. */
-  get(indices: ArrayLike<number>): Batch | Promise<Batch>;
+  get(indices: ArrayLike<number>, pass?: number): Batch | Promise<Batch>;
 }
 
 /** Elements of one sample of a field. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decoded } from "./combine.ts";
-import { ArrayDataset } from "./dataset.ts";
+import { concat, decoded, subset } from "./combine.ts";
+import { ArrayDataset, type Batch } from "./dataset.ts";
 import { DataLoader, type LoadedBatch } from "./loader.ts";
 
 const numbers = (n: number) =>
@@ -83,6 +83,31 @@ describe("DataLoader", () => {
     expect(await collect(plain.epoch(1)).then((b) => rows(b[0]!))).toEqual(
       rows((await collect(plain.epoch(0)))[0]!),
     );
+  });
+
+  it("tells the set which pass a batch belongs to, also through subsets and unions", async () => {
+    const passes: (number | undefined)[] = [];
+    const base = numbers(4);
+    const noting = {
+      fields: base.fields,
+      length: base.length,
+      fill: (target: Batch, indices: ArrayLike<number>, pass?: number) => {
+        passes.push(pass);
+        return base.fill(target, indices);
+      },
+      get: (indices: ArrayLike<number>, pass?: number) => {
+        passes.push(pass);
+        return base.get(indices);
+      },
+    };
+    const sets = [noting, subset(noting, [0, 1, 2, 3]), concat([noting])];
+    for (const set of sets) {
+      // Two batches a pass, three an epoch.
+      const loader = new DataLoader(set, { batchSize: 2, batchesPerEpoch: 3 });
+      await collect(loader.epoch(0));
+      await collect(loader.epoch(1));
+      expect(passes.splice(0)).toEqual([0, 0, 1, 1, 2, 2]);
+    }
   });
 
   it("reads one batch ahead, and lets two buffers take turns on request", async () => {

@@ -124,9 +124,13 @@ export class DataLoader {
   indices(epoch: number, index: number): Int32Array {
     if (!(Number.isInteger(index) && index >= 0 && index < this.length))
       throw new RangeError(`DataLoader: batch ${index} of an epoch of ${this.length}`);
-    const place = epoch * this.length + index;
-    const begin = (place % this.#pass) * this.batchSize;
-    return this.order(Math.floor(place / this.#pass)).subarray(begin, begin + this.batchSize);
+    const begin = ((epoch * this.length + index) % this.#pass) * this.batchSize;
+    return this.order(this.#passOf(epoch, index)).subarray(begin, begin + this.batchSize);
+  }
+
+  /** Passes over all samples before a batch: the epoch, unless `batchesPerEpoch` is set. */
+  #passOf(epoch: number, index: number): number {
+    return Math.floor((epoch * this.length + index) / this.#pass);
   }
 
   /** Zero-filled memory for one batch. */
@@ -137,7 +141,7 @@ export class DataLoader {
   /** Writes batch `index` of `epoch` into memory that is already there; gives the count of real samples. */
   async fill(target: Batch, epoch: number, index: number): Promise<number> {
     const indices = this.indices(epoch, index);
-    await this.dataset.fill(target, indices);
+    await this.dataset.fill(target, indices, this.#passOf(epoch, index));
     if (!this.dropLast) {
       const weight = target[WEIGHT];
       if (weight?.dtype !== "float32" || weight.data.length < this.batchSize)

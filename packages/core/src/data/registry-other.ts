@@ -7,99 +7,9 @@ const surnames = (language: string) =>
     "c520c52e68e945d88fff563dba1c028b6ec0197b",
     `data/names/${language}.txt`,
   );
-const kelas = (file: string) =>
-  raw("kelas/mnist", "283b387221ab46655e600cfcc25d843bb14292b9", file);
 
 /** Sets of later tasks: files, hashes and licences; no loader reads them yet. */
 export const otherEntries: readonly DataEntry[] = [
-  {
-    id: "mnist",
-    title: "MNIST: handwritten digits, 60000 + 10000 images of 28 x 28",
-    kind: "images",
-    licence: "not stated by the sources for the data",
-    citation: "LeCun et al.: Gradient-based learning applied to document recognition (1998)",
-    files: [
-      unverified("trainImages", "digits/train-images-idx3-ubyte.gz", undefined, [
-        "digits/train-images-idx3-ubyte.gz",
-        9630610,
-        "71524e2cd1ad2968737f7f2f2ff69cbfc32df8ccddff51593f7cb2d4e0eb5b64",
-      ]),
-      unverified(
-        "trainLabels",
-        "digits/train-labels-idx1-ubyte.gz",
-        kelas("train-labels-idx1-ubyte.gz"),
-        [
-          "digits/train-labels-idx1-ubyte.gz",
-          28878,
-          "fe03b8bd7915f70bf5aa08be480aa413fbd85afcaa58b35d230d335f284fd88e",
-        ],
-      ),
-      unverified(
-        "testImages",
-        "digits/t10k-images-idx3-ubyte.gz",
-        kelas("t10k-images-idx3-ubyte.gz"),
-        [
-          "digits/t10k-images-idx3-ubyte.gz",
-          1602050,
-          "5634745efa576a17e7d4cf5cd9d09123c75e6538e5114267c2d156edaf519341",
-        ],
-      ),
-      unverified(
-        "testLabels",
-        "digits/t10k-labels-idx1-ubyte.gz",
-        kelas("t10k-labels-idx1-ubyte.gz"),
-        [
-          "digits/t10k-labels-idx1-ubyte.gz",
-          4517,
-          "ae18e77e031ccde52407f794d123116439864147d33ac992975f85dd4dc42af6",
-        ],
-      ),
-    ],
-  },
-  {
-    id: "cifar10-part",
-    title: "CIFAR-10, part: 10000 + 2000 colour images of 32 x 32 (JPEG copies)",
-    kind: "images",
-    licence: "not stated",
-    citation: "Krizhevsky: Learning multiple layers of features from tiny images (2009)",
-    files: [
-      unverified("train", "images/cifar10_train.bin.gz", undefined, [
-        "images/cifar10_train.bin.gz",
-        28877138,
-        "df2189f78feaf5b58a83d52d2639c5194c867463211008f3f0e98273e0082c95",
-      ]),
-      unverified("test", "images/cifar10_test.bin.gz", undefined, [
-        "images/cifar10_test.bin.gz",
-        5784905,
-        "f2473184a93f0a888a25efd6574e2d0d7b7163f498d384a246cfa8bcbdc33ecc",
-      ]),
-    ],
-  },
-  {
-    id: "gtsrb-part",
-    title: "German traffic signs, part: 3440 + 1029 images of 35 x 35, 43 classes",
-    kind: "images",
-    licence: "not stated",
-    citation:
-      "Stallkamp et al.: Man vs. computer, benchmarking machine learning algorithms for traffic sign recognition (2012)",
-    files: [
-      unverified("train", "signs/gtsrb35_train.bin.gz", undefined, [
-        "signs/gtsrb35_train.bin.gz",
-        10591841,
-        "fa58211069b19e95b160eb50d617b4b63c29f2580c034b1701e6e8e751692251",
-      ]),
-      unverified("test", "signs/gtsrb35_test.bin.gz", undefined, [
-        "signs/gtsrb35_test.bin.gz",
-        3163078,
-        "c9ee342311c26584b0686862f51db1e5737c4f9a2fc026abcf6f5162815e736f",
-      ]),
-      unverified("classes", "signs/classes.csv", undefined, [
-        "signs/classes.csv",
-        1587,
-        "3754466d054f747c0764856aeb497dbfd90f87ffe351cda4175db17a4b3c7cc9",
-      ]),
-    ],
-  },
   {
     id: "tiny-shakespeare",
     title: "Tiny Shakespeare: 1115394 characters",

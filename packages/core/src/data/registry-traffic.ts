@@ -12,21 +12,27 @@ export function unverified(
   role: string,
   path: string,
   url: string | undefined,
-  [place, bytes, sha256]: Mirror,
+  mirror?: Mirror,
 ): DataFile {
-  return { role, path, url, verified: false, mirror: { path: place, bytes, sha256 } };
+  return { role, path, url, verified: false, ...inMirror(mirror) };
 }
 
+const inMirror = (mirror: Mirror | undefined): Pick<DataFile, "mirror"> => {
+  if (!mirror) return {};
+  const [path, bytes, sha256] = mirror;
+  return { mirror: { path, bytes, sha256 } };
+};
+
 /**
- * A file whose hash at that commit is confirmed by public projects that pin the same URL and hash; the
- * mirror's copy has the same bytes unless told otherwise.
+ * A file whose hash is confirmed by public projects that pin the same URL and hash; a mirror's copy has the
+ * same bytes unless told otherwise.
  */
 export function verified(
   role: string,
   path: string,
   url: string,
   source: readonly [bytes: number, sha256: string],
-  [place, bytes, sha256]: Mirror,
+  mirror?: Mirror,
 ): DataFile {
   return {
     role,
@@ -35,7 +41,7 @@ export function verified(
     bytes: source[0],
     sha256: source[1],
     verified: true,
-    mirror: { path: place, bytes, sha256 },
+    ...inMirror(mirror),
   };
 }
 

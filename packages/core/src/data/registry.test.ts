@@ -15,15 +15,18 @@ describe("data registry", () => {
     expect(() => dataEntry("los-lop")).toThrow(/no data set "los-lop"; known: los-loop, pems-flow/);
   });
 
-  it("pins full commits, and gives a hash exactly where it is verified", () => {
+  it("pins full commits or archives, and gives a hash exactly where it is verified", () => {
     for (const { id, files } of dataEntries()) {
       for (const file of files) {
         const at = `${id} ${file.role}`;
         if (file.url !== undefined)
           expect(file.url, at).toMatch(
-            /^https:\/\/raw\.githubusercontent\.com\/[^/]+\/[^/]+\/[0-9a-f]{40}\/\S+$/,
+            /^https:\/\/(raw\.githubusercontent\.com\/[^/]+\/[^/]+\/[0-9a-f]{40}\/\S+|\S+\.(gz|zip))$/,
           );
         expect(file.sha256 !== undefined, at).toBe(file.verified);
+        // It must come from somewhere.
+        expect(file.url ?? file.mirror, at).toBeDefined();
+        if (!file.mirror) continue;
         expect(file.mirror.sha256, at).toMatch(/^[0-9a-f]{64}$/);
         expect(file.mirror.bytes, at).toBeGreaterThan(0);
       }
@@ -42,7 +45,9 @@ describe("data registry", () => {
         .map(([, path, bytes, sha256]) => ({ path: path!, bytes: Number(bytes), sha256: sha256! }))
         .filter((row) => !row.path.endsWith("README.md"));
       const registered = new Map(
-        dataEntries().flatMap((e) => e.files.map((f) => [f.mirror.path, f.mirror] as const)),
+        dataEntries().flatMap(({ files }) =>
+          files.flatMap(({ mirror: own }) => (own ? [[own.path, own] as const] : [])),
+        ),
       );
       for (const row of rows) expect(registered.get(row.path)).toEqual(row);
       expect(registered.size).toBe(rows.length);

@@ -1,4 +1,5 @@
 import { TensorlaneError } from "../errors.ts";
+import { imageEntries } from "./registry-images.ts";
 import { otherEntries } from "./registry-other.ts";
 import { trafficEntries } from "./registry-traffic.ts";
 
@@ -8,15 +9,18 @@ export interface DataFile {
   readonly path: string;
   /** What the loader knows it by. */
   readonly role: string;
-  /** The source's own file, at a full commit; absent where only a mirror has it. */
+  /** The source's own file, at a full commit or an archive's own place; absent where only a mirror has it. */
   readonly url?: string | undefined;
   /** SHA-256 of the source's bytes; absent where nobody could verify one. */
   readonly sha256?: string | undefined;
   readonly bytes?: number | undefined;
   /** Whether `sha256` is known to be that of the source's bytes. */
   readonly verified: boolean;
-  /** The same content in a mirror folder; its bytes may differ (packed, converted), its hash is its own. */
-  readonly mirror: {
+  /**
+   * The same content in a mirror folder, where its bytes differ (packed, converted) and have a hash of their
+   * own. Absent: a mirror may hold the source's own bytes under `path`.
+   */
+  readonly mirror?: {
     readonly path: string;
     readonly sha256: string;
     readonly bytes: number;
@@ -36,10 +40,10 @@ export interface DataEntry {
   readonly interval?: number | undefined;
   readonly citation: string;
   /** The task that reads it; absent: files only, no loader yet. */
-  readonly loader?: "forecast" | undefined;
+  readonly loader?: "forecast" | "classify" | undefined;
 }
 
-const entries: readonly DataEntry[] = [...trafficEntries, ...otherEntries];
+const entries: readonly DataEntry[] = [...trafficEntries, ...imageEntries, ...otherEntries];
 
 /** Every registered data set. */
 export function dataEntries(): readonly DataEntry[] {
