@@ -19,7 +19,11 @@ export interface Architecture {
   readonly paper: string;
   /** Shape of one image (C, H, W), as in the paper. */
   readonly input: readonly [number, number, number];
-  /** Where there are several versions; the first is the default. */
-  readonly variants?: readonly string[];
+  /** What `variant` may be; the first is the default. */
+  readonly variants: readonly string[];
+  /** What each variant is. */
+  readonly variantNotes: Readonly<Record<string, string>>;
+  /** What is to be known when its numbers are compared with those of other sources. */
+  readonly remark?: string;
   build(options?: ClassifierOptions & { readonly variant?: string }): Classifier;
 }

@@ -10,6 +10,7 @@ export {
   Inception,
   NaiveInception,
 } from "./googlenet.ts";
+export { replaceHead } from "./head.ts";
 export { LeNet5, lenet5 } from "./lenet5.ts";
 export { architecture, architectures } from "./registry.ts";
 export { BasicBlock, Bottleneck, type Shortcut } from "./residual.ts";

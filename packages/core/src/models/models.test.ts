@@ -24,6 +24,11 @@ describe("the registry", () => {
     expect(() => models.architecture("resnet19")).toThrow('no network is called "resnet19"');
     const alexnet = models.architecture("alexnet");
     expect(() => alexnet.build({ variant: "original" })).toThrow("use torchvision or paper");
+    for (const { id, variants, variantNotes, build } of models.architectures) {
+      expect(variants, id).toContain("paper");
+      expect(Object.keys(variantNotes)).toEqual(variants);
+      expect(() => build({ variant: "x" }), id).toThrow(`${id}: variant "x" is not known; use `);
+    }
   });
 
   test.for(
@@ -31,8 +36,8 @@ describe("the registry", () => {
       /^(lenet5|googlenet|resnet(18|20|32)|plain(18|20))$/.test(id),
     ),
   )("$id computes scores of its classes, in every variant", ({ input, variants, build }) => {
-    for (const variant of variants ?? [undefined]) {
-      const model = build({ numClasses: 7, ...(variant && { variant }) }).eval();
+    for (const variant of variants) {
+      const model = build({ numClasses: 7, variant }).eval();
       expect((model.forward(image(input)) as Tensor).shape).toEqual([2, 7]);
     }
   });
@@ -41,13 +46,34 @@ describe("the registry", () => {
 describe("published numbers of parameters", () => {
   test.for([
     ["LeNet-5", () => models.lenet5(), 61_706],
+    // Table 2 of the paper, in millions: 133, 133, 133, 134, 138, 144.
+    ["VGG A", () => models.vgg11(), 132_863_336],
+    ["VGG A-LRN", () => models.vgg({ column: "A-LRN" }), 132_863_336],
+    ["VGG B", () => models.vgg13(), 133_047_848],
+    ["VGG C", () => models.vgg({ column: "C" }), 133_638_952],
+    ["VGG D", () => models.vgg16(), 138_357_544],
+    ["VGG E", () => models.vgg19(), 143_667_240],
+    ["VGG D with batch norm", () => models.vgg16({ batchNorm: true }), 138_365_992],
+    ["AlexNet of torchvision", () => models.alexnet(), 61_100_840],
     ["GoogLeNet of torchvision", () => models.googlenet(), 13_004_888],
     ["GoogLeNet without heads", () => models.googlenet({ auxLogits: false }), 6_624_904],
     ["ResNet-18", () => models.resnet18(), 11_689_512],
+    ["ResNet-34", () => models.resnet34(), 21_797_672],
     ["ResNet-50", () => models.resnet50(), 25_557_032],
+    ["ResNet-50 of the paper", () => models.resnet50({ variant: "paper" }), 25_557_032],
+    ["ResNet-101", () => models.resnet101(), 44_549_160],
+    ["ResNet-152", () => models.resnet152(), 60_192_808],
     ["ResNet-20 for CIFAR", () => models.resnet20(), 269_722],
   ] as const)("%s", ([, build, count]) => {
     expect(parametersOf(build())).toBe(count);
+  });
+
+  test("the paper's C has 1x1 kernels; torchvision's weights fit only where it has a network", () => {
+    const variantsOf = (id: string) => models.architecture(id).variants;
+    expect(variantsOf("vgg16")).toEqual(["torchvision", "paper", "batchnorm"]);
+    expect(variantsOf("vgg16-c")).toEqual(["paper", "batchnorm"]);
+    const shapes = [...models.vgg({ column: "C" }).features.namedState()].map(([, p]) => p.shape);
+    expect(shapes.filter(([, , kernel]) => kernel === 1)).toHaveLength(3);
   });
 
   test("AlexNet's two towers have 61 million, most of them in linear layers", () => {
@@ -66,6 +92,39 @@ test("ResNet's stages cost the same: half the size, twice the filters", () => {
   expect(macs(1)).toBe(2 * 64 * 64 * 9 * 56 * 56);
   expect([macs(2), macs(3), macs(4)]).toEqual([macs(1), macs(1), macs(1)]);
 });
+
+test("the paper's bottlenecks halve the image first, and cost its 3.8 billion multiply-adds", () => {
+  const macs = (variant: "paper" | "torchvision") =>
+    summary(models.resnet50({ variant }), [3, 224, 224]).macs;
+  expect(macs("paper") / 1e9).toBeCloseTo(3.86, 2);
+  expect(macs("torchvision") / 1e9).toBeCloseTo(4.09, 2);
+  const build = (shortcut: models.Shortcut) => () => models.resnet50({ shortcut });
+  expect(build("pad")).toThrow('bottlenecks have shortcuts by projection, received "pad"');
+  const optionA = parametersOf(models.resnet18({ shortcut: "pad" }));
+  expect(optionA).toBe(parametersOf(models.plain18()));
+});
+
+test.for(["lenet5", "alexnet", "vgg11", "googlenet", "resnet18", "resnet20"])(
+  "%s gets a new head for other classes, and keeps the rest",
+  (id) => {
+    const { build, input } = models.architecture(id);
+    const model = build();
+    const before = new Map(model.namedParameters());
+    const heads = models.replaceHead(model, 3);
+    const wanted = { lenet5: ["out"], alexnet: ["classifier.6"], vgg11: ["classifier.6"] };
+    expect(heads).toEqual(
+      id === "googlenet"
+        ? ["fc", "aux1.fc2", "aux2.fc2"]
+        : (wanted[id as keyof typeof wanted] ?? ["fc"]),
+    );
+    const changed = model.namedParameters().filter(([name, now]) => before.get(name) !== now);
+    expect(changed.map(([name]) => name.replace(/\.(weight|bias)$/, ""))).toEqual(
+      expect.arrayContaining(heads),
+    );
+    expect(changed).toHaveLength(2 * heads.length);
+    expect((model.eval().forward(image(input)) as Tensor).shape).toEqual([2, 3]);
+  },
+);
 
 test("plain networks have a residual one's parameters, without shortcuts", () => {
   expect([...models.plain20().stateDict().keys()]).toEqual([

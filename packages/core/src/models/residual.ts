@@ -17,6 +17,8 @@ export interface BlockOptions {
   readonly shortcut?: Shortcut;
   readonly groups?: number;
   readonly widthPerGroup?: number;
+  /** Which convolution of a bottleneck has the stride: the 3x3 ("torchvision") or the first ("paper"). */
+  readonly variant?: "paper" | "torchvision";
 }
 
 const convolution = (from: number, to: number, kernel: number, stride = 1, groups = 1) =>
@@ -87,11 +89,12 @@ export class Bottleneck extends Module {
 
   constructor(inChannels: number, planes: number, options: BlockOptions = {}) {
     super();
-    const { stride = 1, groups = 1, widthPerGroup = 64 } = options;
+    const { stride = 1, groups = 1, widthPerGroup = 64, variant = "torchvision" } = options;
+    const [first, second] = variant === "paper" ? [stride, 1] : [1, stride];
     const width = Math.floor((planes * widthPerGroup) / 64) * groups;
-    this.conv1 = convolution(inChannels, width, 1);
+    this.conv1 = convolution(inChannels, width, 1, first);
     this.bn1 = norm(width);
-    this.conv2 = convolution(width, width, 3, stride, groups);
+    this.conv2 = convolution(width, width, 3, second, groups);
     this.bn2 = norm(width);
     this.conv3 = convolution(width, 4 * planes, 1);
     this.bn3 = norm(4 * planes);

@@ -21,23 +21,29 @@ const stages = {
 type Depth = keyof typeof stages;
 
 export interface ResNetOptions extends ClassifierOptions {
+  /**
+   * Where a bottleneck halves the image: in its 3x3 convolution ("torchvision", the default, whose
+   * published weights are trained so) or in its first 1x1 ("paper").
+   */
+  readonly variant?: "paper" | "torchvision";
   /** The last batch norm of every block starts at 0, so that it starts as its shortcut (Goyal et al. 2017). */
   readonly zeroInitResidual?: boolean;
   /** Groups of the 3x3 convolutions of bottlenecks (Xie et al. 2017). */
   readonly groups?: number;
   /** Channels of a group in the first stage's bottlenecks; 64. */
   readonly widthPerGroup?: number;
+  /** What basic blocks add to their result; "projection". Bottlenecks take nothing else. */
+  readonly shortcut?: Shortcut;
 }
 interface Plan extends ResNetOptions {
   readonly block: "basic" | "bottleneck";
   /** How many blocks in each of the four stages. */
   readonly blocks: readonly number[];
-  readonly shortcut?: Shortcut;
 }
 
 /**
  * He, Zhang, Ren & Sun 2016, Deep residual learning for image recognition. (N, 3, 224, 224) ->
- * (N, numClasses). As in torchvision a bottleneck halves the image in its 3x3 convolution.
+ * (N, numClasses).
  */
 export class ResNet extends Module {
   readonly conv1;
@@ -54,6 +60,11 @@ export class ResNet extends Module {
   constructor(plan: Plan) {
     super();
     const { block, blocks, numClasses = 1000, inChannels = 3 } = plan;
+    if (block === "bottleneck" && (plan.shortcut ?? "projection") !== "projection") {
+      throw new TensorlaneError(
+        `ResNet: bottlenecks have shortcuts by projection, received "${plan.shortcut}"`,
+      );
+    }
     if (blocks.length !== 4) {
       throw new TensorlaneError(`ResNet: takes four stages of blocks, received [${blocks}]`);
     }
@@ -93,14 +104,15 @@ export class ResNet extends Module {
   }
 }
 
-const build = (depth: Depth, options: ResNetOptions): ResNet =>
+/** Any depth of Table 1: `models.resnet({ depth: 50, variant: "paper" })`. */
+export const resnet = ({ depth, ...options }: ResNetOptions & { readonly depth: Depth }): ResNet =>
   new ResNet({ ...options, block: depth < 50 ? "basic" : "bottleneck", blocks: stages[depth] });
 
-export const resnet18 = (options: ResNetOptions = {}): ResNet => build(18, options);
-export const resnet34 = (options: ResNetOptions = {}): ResNet => build(34, options);
-export const resnet50 = (options: ResNetOptions = {}): ResNet => build(50, options);
-export const resnet101 = (options: ResNetOptions = {}): ResNet => build(101, options);
-export const resnet152 = (options: ResNetOptions = {}): ResNet => build(152, options);
+export const resnet18 = (options: ResNetOptions = {}) => resnet({ ...options, depth: 18 });
+export const resnet34 = (options: ResNetOptions = {}) => resnet({ ...options, depth: 34 });
+export const resnet50 = (options: ResNetOptions = {}) => resnet({ ...options, depth: 50 });
+export const resnet101 = (options: ResNetOptions = {}) => resnet({ ...options, depth: 101 });
+export const resnet152 = (options: ResNetOptions = {}) => resnet({ ...options, depth: 152 });
 
 /** The plain column of Table 1: a ResNet of basic blocks without shortcuts. */
 export const plainNet = (
