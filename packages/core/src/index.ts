@@ -4,7 +4,7 @@ export { defaultEngine } from "#engine";
 export { gradients } from "./autodiff/gradients.ts";
 export type { Batch, DataLoader, Dataset } from "./data/index.ts";
 export * as data from "./data/index.ts";
-export type { Engine, EngineInfo, Value } from "./engine/engine.ts";
+export type { Binding, Engine, EngineInfo, Executable, Value } from "./engine/engine.ts";
 export { TensorlaneError } from "./errors.ts";
 export { type EvaluateOptions, evaluate, type Result } from "./evaluate.ts";
 export * as onnx from "./export/index.ts";
