@@ -264,7 +264,7 @@ describe("summary", () => {
     expect(code).toBe(0);
     expect(out).toContain("two rows of beads (count/abacus)\n");
     expect(out).toMatch(/^0 +Linear +1 x 3 +15 +12 +12$/m);
-    expect(out).toContain("After Suanpan (190).\nVariant: wood.\nInput 1 x 4.\n");
+    expect(out).toContain("After Suanpan (190).\nVariant: wood.\nOthers: brass.\nInput 1 x 4.\n");
     expect(out).toContain("19 parameters; 15 multiply-adds");
   });
 
@@ -276,7 +276,7 @@ describe("summary", () => {
     expect(lastLine(out)).toMatchObject({
       ...{ command: "summary", task: "count", model: "abacus", variant: "wood", batch: 2 },
       ...{ parameters: 37, trainable: 37, macs: 66, inputShapes: [[2, 10]] },
-      activationBytes: 2 * 4 * (10 + 3 + 3 + 1),
+      activationBytes: 2 * 4 * (10 + 3 + 1),
       layers: [{ name: "0" }, { name: "1", type: "ReLU" }, { name: "2", outputShape: [2, 1] }],
     });
   });
@@ -285,6 +285,16 @@ describe("summary", () => {
     const { code, out } = await run("summary", "lenet5", "--json");
     expect(code).toBe(0);
     expect(lastLine(out)).toMatchObject({ model: "lenet5", task: "models", parameters: 61706 });
+    const vgg = ["summary", "vgg16", "--input", "3x224x224", "--variant", "torchvision"];
+    expect(lastLine((await run(...vgg, "--json")).out)).toMatchObject({
+      ...{ variant: "torchvision", parameters: 138357544, activationBytes: 60950432 },
+      notices: [
+        expect.stringContaining("89.4 % of the parameters"),
+        expect.any(String),
+        expect.any(String),
+      ],
+    });
+    expect((await run(...vgg)).out).toContain("(60.95 MB) of activations: inputs and every layer");
     const flat = await run("summary", "lenet5", "--input", "32x32");
     expect([flat.code, flat.err]).toEqual([2, expect.stringContaining("such as 1x32x32")]);
   });
@@ -293,6 +303,7 @@ describe("summary", () => {
     ["an unknown model", ["abacsu"], 2, /unknown model "abacsu".*mean "abacus"/],
     ["a name that two tasks have", ["fingers"], 2, /name one of count\/fingers, other\/fingers/],
     ["an unknown variant", ["abacus", "--variant", "wod"], 2, /variant of abacus:.*mean "wood"/],
+    ["a variant of another network", ["lenet5", "--variant", "torchvision"], 2, /Known: paper/],
     ["a variant where there is none", ["count/fingers", "--variant", "x"], 2, /has no variants/],
     ["what the task refuses", ["abacus", "--variant", "brass"], 2, /sold out/],
     ["a bad shape", ["abacus", "--input", "4y"], 2, /sizes with x between them/],

@@ -65,7 +65,7 @@ export async function summarize(
     readonly variant?: string;
     readonly batch: number;
   },
-): Promise<inspect.Summary> {
+): Promise<{ readonly report: inspect.Summary; readonly notices: readonly string[] }> {
   const { variant } = options;
   if (variant !== undefined && !variants.includes(variant)) {
     throw variants.length === 0
@@ -74,5 +74,6 @@ export async function summarize(
   }
   const { inspect } = await import("tensorlane");
   const { model, inputs } = build(options.input ?? input, variant ?? variants[0]);
-  return inspect.summary(model, inputs, { batch: options.batch });
+  const report = inspect.summary(model, inputs, { batch: options.batch });
+  return { report, notices: inspect.notices(report) };
 }

@@ -128,6 +128,10 @@ export interface Network {
   readonly input: readonly number[];
   /** Names that `--variant` takes; the first is the default. */
   readonly variants?: readonly string[];
+  /** What each variant is. */
+  readonly variantNotes?: Readonly<Record<string, string>>;
+  /** What is to be known when its numbers are compared with those of other sources. */
+  readonly remark?: string;
   /** The network for an input of that shape, and all its inputs; throws UserError where none fits. */
   build(
     input: readonly number[],

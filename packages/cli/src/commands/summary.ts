@@ -1,4 +1,4 @@
-import type { Table } from "@tensorlane/tasks";
+import type { Network, Table } from "@tensorlane/tasks";
 import { type Command, InvalidArgumentError } from "commander";
 import type { inspect } from "tensorlane";
 import { examples, positiveInteger } from "../options.ts";
@@ -27,13 +27,21 @@ export function addSummary(program: Command, { tasks, terminal, done }: Context)
     .option("--variant <name>", "where a model has several, such as paper or torchvision")
     .option("--batch <n>", "samples in the batch", positiveInteger, 1)
     .option("--json", "print one JSON object with all results as the last line of output")
-    .addHelpText("after", examples(["tensorlane summary gru", "tensorlane summary lstm --json"]))
+    .addHelpText(
+      "after",
+      examples([
+        "tensorlane summary gru",
+        "tensorlane summary vgg16 --input 3x224x224 --variant torchvision --json",
+        "tensorlane summary googlenet --variant paper",
+      ]),
+    )
     .action(async (model: string, flags: Flags) => {
       const { task, network } = await findNetwork(model, tasks);
-      const report = await summarize(network, flags);
-      const { id, title, paper } = network;
+      const { report, notices } = await summarize(network, flags);
+      const { id, title } = network;
       const variant = flags.variant ?? network.variants?.[0];
-      terminal.table(layerTable(`${title} (${task}/${id})`, report, { paper, variant }));
+      const notes = [...aboutNetwork(network, variant), ...totals(report), ...notices];
+      terminal.table(layerTable(`${title} (${task}/${id})`, report, notes));
       const { model: network_, ...numbers } = report;
       done({
         command: "summary",
@@ -43,21 +51,13 @@ export function addSummary(program: Command, { tasks, terminal, done }: Context)
         ...(variant === undefined ? {} : { variant }),
         class: network_,
         batch: flags.batch,
+        notices: [...notices],
         ...(numbers as unknown as Record<string, never>),
       });
     });
 }
 
-function layerTable(
-  caption: string,
-  report: inspect.Summary,
-  {
-    paper,
-    variant,
-  }: { readonly paper?: string | undefined; readonly variant?: string | undefined },
-): Table {
-  const { parameters, trainable, macs, activationBytes, inputShapes } = report;
-  const frozen = trainable < parameters ? `, ${grouped(trainable)} of them trained` : "";
+function layerTable(caption: string, report: inspect.Summary, notes: readonly string[]): Table {
   return {
     caption,
     columns: [
@@ -71,14 +71,34 @@ function layerTable(
     rows: report.layers.map(({ name, outputShape, ...layer }) => ({
       cells: { ...layer, name: name || "(itself)", shape: outputShape.join(" x ") || "not used" },
     })),
-    notes: [
-      ...(paper === undefined ? [] : [`After ${paper}.`]),
-      ...(variant === undefined ? [] : [`Variant: ${variant}.`]),
-      `Input ${inputShapes.map((sizes) => sizes.join(" x ")).join(", ")}.`,
-      `${grouped(parameters)} parameters${frozen}; ${grouped(macs)} multiply-adds (matrix products only).`,
-      `${grouped(activationBytes)} bytes of activations: inputs and every layer's outputs once, 4 bytes each.`,
-    ],
+    notes,
   };
+}
+
+function aboutNetwork(
+  { paper, variants = [], variantNotes = {}, remark }: Network,
+  variant: string | undefined,
+): string[] {
+  const others = variants.filter((name) => name !== variant);
+  const meaning = variant !== undefined && variantNotes[variant];
+  return [
+    ...(paper === undefined ? [] : [`After ${paper}.`]),
+    ...(variant === undefined ? [] : [`Variant: ${variant}${meaning ? ` (${meaning})` : ""}.`]),
+    ...(variant === undefined || others.length === 0 ? [] : [`Others: ${others.join(", ")}.`]),
+    ...(remark === undefined ? [] : [remark]),
+  ];
+}
+
+/** The sums, with the rules by which they are counted. */
+function totals({ inputShapes, parameters, trainable, macs, activationBytes }: inspect.Summary) {
+  const frozen = trainable < parameters ? `, ${grouped(trainable)} of them trained` : "";
+  const megabytes = (activationBytes / 1e6).toFixed(2);
+  return [
+    `Input ${inputShapes.map((sizes) => sizes.join(" x ")).join(", ")}.`,
+    `${grouped(parameters)} parameters${frozen}; ${grouped(macs)} multiply-adds (matrix products only).`,
+    `${grouped(activationBytes)} bytes (${megabytes} MB) of activations: ` +
+      "inputs and every layer's outputs once, 4 bytes each.",
+  ];
 }
 
 const grouped = (value: number): string => String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");

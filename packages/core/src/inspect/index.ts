@@ -1,4 +1,5 @@
 export { type GradientFlow, gradientFlow } from "./gradientFlow.ts";
+export { notices } from "./notices.ts";
 export {
   type LayerSummary,
   type Summary,

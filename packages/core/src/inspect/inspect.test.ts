@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { nn, ops, Parameter, placeholder, type Tensor, tensor } from "../index.ts";
-import { gradientFlow, summary, summaryText } from "./index.ts";
+import { models, nn, ops, Parameter, placeholder, type Tensor, tensor } from "../index.ts";
+import { gradientFlow, notices, summary, summaryText } from "./index.ts";
 
 const linear = (inFeatures: number, outFeatures: number, bias = true) =>
   new nn.Linear({ inFeatures, outFeatures, bias });
@@ -15,6 +15,7 @@ describe("summary", () => {
       trainable: 15,
       macs: 12,
       activationBytes: (4 + 3) * 4,
+      inPlaceBytes: 0,
     });
     expect(layers).toEqual([
       { name: "", type: "Linear", outputShape: [1, 3], parameters: 15, macs: 12, memory: 12 },
@@ -26,14 +27,15 @@ describe("summary", () => {
     const { layers, parameters, macs, activationBytes } = summary(model, [8], { batch: 5 });
     expect(layers.map(({ name, type, memory }) => [name, type, memory])).toEqual([
       ["0", "Linear", 5 * 16 * 4],
-      ["1", "ReLU", 5 * 16 * 4],
+      // Overwrites what it reads.
+      ["1", "ReLU", 0],
       // Hands its input on: the tensor is counted already.
       ["2", "Dropout", 0],
       ["3", "Linear", 5 * 2 * 4],
     ]);
     expect(parameters).toBe(8 * 16 + 16 + 16 * 2 + 2);
     expect(macs).toBe(5 * (8 * 16 + 16 * 2));
-    expect(activationBytes).toBe(5 * 4 * (8 + 16 + 16 + 2));
+    expect(activationBytes).toBe(5 * 4 * (8 + 16 + 2));
     expect(model.training).toBe(true);
   });
 
@@ -144,12 +146,65 @@ Sequential, input 1 x 40
 layer  type    output  parameters   MACs  memory
 ------------------------------------------------
 0      Linear  1 x 30       1,230  1,200   120 B
-1      ReLU    1 x 30           0      0   120 B
+1      ReLU    1 x 30           0      0     0 B
 
 parameters   1,230
 MACs         1,200
-activations  400 B
+activations  280 B
 `);
+  });
+});
+
+describe("the lecture's facts, read off summaries", () => {
+  const image = [3, 224, 224];
+
+  it("VGG-16: 60.95 MB of activations by the published count, 138 million parameters", () => {
+    const report = summary(models.vgg16(), image);
+    // The rows of the lecture's table, in thousands of numbers as it rounds them.
+    const table = [150, 3200, 3200, 800, 1600, 1600, 400, 800, 800, 800, 200, 400, 400, 400];
+    const rest = [100, 100, 100, 100, 25, 4.096, 4.096, 1];
+    const lecture = [...table, ...rest].reduce((a, b) => a + b);
+    expect(report.activationBytes).toBe(60_950_432);
+    expect(Math.abs(report.activationBytes / 4000 / lecture - 1)).toBeLessThan(0.01);
+    expect(report.activationBytes + report.inPlaceBytes).toBe(115_173_280);
+    expect(report.layers.reduce((total, { memory }) => total + memory, 4 * 3 * 224 * 224)).toBe(
+      report.activationBytes,
+    );
+    expect(report.parameters).toBe(138_357_544);
+    expect(report.macs).toBe(15_470_264_320);
+    expect(notices(report)).toEqual([
+      "Fully connected layers hold 89.4 % of the parameters and do 0.8 % of the multiply-adds.",
+      "Half of the activations lie in the first 6 of 39 layers.",
+      "Counted as one with the layer before: ReLUs, which overwrite their input. Kept apart they " +
+        "would take 54,222,848 bytes more, 115,173,280 in all.",
+    ]);
+  });
+
+  it("a ReLU on the input has memory of its own", () => {
+    expect(summary(new nn.Sequential(new nn.ReLU(), linear(4, 1)), [4]).activationBytes).toBe(36);
+  });
+
+  it("AlexNet is fully connected layers, GoogLeNet nearly half auxiliary heads", () => {
+    for (const variant of ["paper", "torchvision"] as const) {
+      const [share] = notices(summary(models.alexnet({ variant }), image));
+      expect(share).toMatch(/^Fully connected layers hold 9[56]\.\d % of the parameters/);
+    }
+    expect(notices(summary(models.googlenet(), image))).toContain(
+      "Not used outside training: aux1, aux2 with 6,379,984 parameters (49.1 %); 6,624,904 without.",
+    );
+  });
+
+  it("a residual network's stages cost the same", () => {
+    for (const [model, shape, macs] of [
+      [models.resnet34(), image, "231,211,008"],
+      [models.resnet50(), image, "218,365,952"],
+      [models.plain20(), [3, 32, 32], "4,718,592"],
+    ] as const) {
+      const found = notices(summary(model, shape)).find((line) => line.startsWith("Every stage"));
+      expect(found).toContain(` take ${macs} multiply-adds each; half the image's side`);
+    }
+    const uneven = new models.ResNet({ block: "basic", blocks: [2, 1, 1, 1], numClasses: 2 });
+    expect(notices(summary(uneven, image)).join()).not.toContain("Every stage");
   });
 });
 

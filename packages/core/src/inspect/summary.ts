@@ -1,6 +1,7 @@
 import { TensorlaneError } from "../errors.ts";
 import { isStatic, type Size, staticSize } from "../graph/dim.ts";
 import type { DType } from "../graph/dtype.ts";
+import { reluOp } from "../graph/ops/activations.ts";
 import { loopOf } from "../graph/ops/scan.ts";
 import { Parameter, placeholder, Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
@@ -17,7 +18,7 @@ export interface LayerSummary {
   readonly outputShape: readonly number[];
   readonly parameters: number;
   readonly macs: number;
-  /** Bytes of its outputs. */
+  /** Bytes of its outputs; 0 for a ReLU that overwrites another layer's. */
   readonly memory: number;
 }
 
@@ -32,6 +33,8 @@ export interface Summary {
   readonly macs: number;
   /** Bytes of the inputs and of every layer's outputs, each counted once. */
   readonly activationBytes: number;
+  /** What ReLUs would take beyond that if they kept their outputs apart. */
+  readonly inPlaceBytes: number;
   readonly layers: readonly LayerSummary[];
 }
 
@@ -64,7 +67,8 @@ const BYTES = 4;
  * - A parameter that several layers share counts once, for the first of them. Buffers do not count.
  * - Multiply-adds: see `macs.ts`. A loop's are those of one step times its length.
  * - Memory: the inputs and all tensors that layers return, 4 bytes per element, each tensor once (dropout
- *   hands its input on, which then is not counted again). Tensors within a loop count for one step.
+ *   hands its input on, which then is not counted again). A ReLU overwrites the layer's output that it
+ *   reads, as published networks have it. Tensors within a loop count for one step.
  *
  * @param input shape without the batch, or several inputs
  * @example
@@ -95,6 +99,7 @@ export function summary(
     macs.has(path) ||
     loops.has(path);
   const counted = new Set<Tensor>(inputs);
+  let inPlace = 0;
   const layers = new Map<Module, LayerSummary>();
   const used = calls.map(({ module, output }) => ({ module, outputs: tensorsIn(output) }));
   const unused = [...paths.keys()].map((module) => ({ module, outputs: [] }));
@@ -104,8 +109,10 @@ export function summary(
     if (!isLayer(path, module)) continue;
     const own = sumSizes(parameters.get(module) ?? []);
     if (outputs.length === 0 && (before || (own === 0 && !macs.has(path)))) continue;
-    const fresh = [...new Set(outputs)].filter((tensor) => !counted.has(tensor));
-    for (const tensor of fresh) counted.add(tensor);
+    const unseen = [...new Set(outputs)].filter((tensor) => !counted.has(tensor));
+    const fresh = unseen.filter((tensor) => !overwrites(tensor, counted, inputs));
+    for (const tensor of unseen) counted.add(tensor);
+    inPlace += (sumSizes(unseen) - sumSizes(fresh)) * BYTES;
     layers.set(module, {
       name: path,
       type: module.constructor.name,
@@ -124,8 +131,15 @@ export function summary(
     trainable: sumSizes(all.filter((parameter) => parameter.requiresGrad)),
     macs: [...macs.values()].reduce((a, b) => a + b, 0),
     activationBytes: list.reduce((sum, { memory }) => sum + memory, sumSizes(inputs) * BYTES),
+    inPlaceBytes: inPlace,
     layers: list,
   };
+}
+
+/** A ReLU needs no memory of its own where it reads a layer's output: its gradient asks for the result only. */
+function overwrites({ node }: Tensor, counted: ReadonlySet<Tensor>, inputs: readonly Tensor[]) {
+  const [read] = node.inputs;
+  return node.op === (reluOp as typeof node.op) && counted.has(read) && !inputs.includes(read);
 }
 
 function inputTensors(input: SummaryInput | readonly SummaryInput[], batch: number): Tensor[] {

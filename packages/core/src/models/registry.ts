@@ -14,9 +14,9 @@ const simonyan =
 const he = "He, Zhang, Ren & Sun 2016, Deep residual learning for image recognition";
 /** The lecture's table of VGG-16's memory, and how its sum relates to ours. */
 const lectureOnVgg16 =
-  'The lecture sums its table of this network up as "24M * 4 bytes ~= 96MB / image". The rows of that ' +
-  "table are the outputs of convolutions, poolings and linear layers, and the input, as here; added up " +
-  "they are 15.2 million numbers and not 24: our count is the table's, with its sum corrected.";
+  'The lecture sums its table of one 3x224x224 image up as "24M * 4 bytes ~= 96MB". The rows of that ' +
+  "table are the input and the outputs of convolutions, poolings and linear layers, as they are counted " +
+  "here; added up they are 15.2 million numbers, not 24. Batch norm adds outputs of its own.";
 
 /** The variant that was asked for, the first unless named. */
 function pick<const V extends string>(
