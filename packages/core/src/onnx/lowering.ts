@@ -46,6 +46,7 @@ export class Lowering {
   private readonly parent: Lowering | undefined;
   private readonly options: LowerOptions;
   private hint = "";
+  private resolve: Resolve = identity;
 
   constructor(options: LowerOptions, parent?: Lowering) {
     this.options = options;
@@ -145,6 +146,7 @@ export class Lowering {
 
   /** Lowers everything that `outputs` need and is not known yet. */
   lower(outputs: readonly Tensor[], resolve: Resolve = identity): readonly string[] {
+    this.resolve = resolve;
     const known = { has: (tensor: Tensor) => this.has(tensor) } as ReadonlySet<Tensor>;
     for (const node of topological(outputs, known, resolve)) this.lowerNode(node, resolve);
     return outputs.map((output) => this.nameOf(resolve(output)));
@@ -171,14 +173,17 @@ export class Lowering {
       inner.bindDims(input, tensor.shape);
       inner.names.set(tensor, input);
     }
-    const resolve = planRewrites(outputs, new Set(inputs));
+    // What this graph has computed, under whatever name, is read from it: not planned anew, nor run again.
+    const known = { has: (tensor: Tensor) => inner.has(this.resolve(tensor)) };
+    const own = planRewrites(outputs, known as ReadonlySet<Tensor>);
+    const resolve: Resolve = (tensor) => this.resolve(own(tensor));
     const names = inner.lower(outputs, resolve);
     const taken = new Set<string>();
     for (const [i, from] of names.entries()) {
       // A body's output must be its own value: not an input, an outer value or another output.
-      const own = inner.builder.computes(from) && !taken.has(from);
-      const to = own ? from : inner.builder.unique(`${name}_out_${i}`);
-      if (!own) inner.builder.node("Identity", [from], {}, [to]);
+      const fresh = inner.builder.computes(from) && !taken.has(from);
+      const to = fresh ? from : inner.builder.unique(`${name}_out_${i}`);
+      if (!fresh) inner.builder.node("Identity", [from], {}, [to]);
       taken.add(to);
       inner.builder.outputs.push(valueInfo(to, outputs[i].dtype, outputs[i].shape));
     }

@@ -104,6 +104,12 @@ function run(
   return apply(scanOp, [...init, ...sequences, ...inside(attrs).captured], attrs);
 }
 
+/** Maps states and slices to new states (of the same types) and results. */
+type Step = (
+  states: readonly Tensor[],
+  slices: readonly Tensor[],
+) => { readonly states: readonly Tensor[]; readonly ys?: readonly Tensor[] };
+
 /**
  * A loop over the first axis of `xs`: the step gets the states and one slice of each sequence, and
  * returns new states (same types) and results, which are stacked. Its gradient is a loop in the other
@@ -122,15 +128,20 @@ function run(
 export function scan(
   init: readonly Tensor[],
   xs: readonly Tensor[],
-  step: (
-    states: readonly Tensor[],
-    slices: readonly Tensor[],
-  ) => { readonly states: readonly Tensor[]; readonly ys?: readonly Tensor[] },
+  step: Step,
   options: { readonly reverse?: boolean; readonly recompute?: boolean } = {},
 ): { readonly states: readonly Tensor[]; readonly ys: readonly Tensor[] } {
   if (xs.length === 0 || xs.some((x) => x.rank === 0)) {
     throw new TensorlaneError("scan: needs at least one sequence, whose first axis is looped over");
   }
+  const body = trace(init, xs, step);
+  const { reverse = false, recompute = false } = options;
+  const outputs = run(init, xs, { ...body, length: xs[0].shape[0], reverse, recompute });
+  return { states: outputs.slice(0, init.length), ys: outputs.slice(init.length) };
+}
+
+/** Runs a step once, on tensors that stand for the states and slices. */
+function trace(init: readonly Tensor[], xs: readonly Tensor[], step: Step): Body {
   const states = init.map((t, i) => placeholder(`state_${i}`, t.shape, t.dtype));
   const slices = xs.map((t, i) => placeholder(`slice_${i}`, t.shape.slice(1), t.dtype));
   const { states: nextStates, ys: results = [] } = step(states, slices);
@@ -139,10 +150,7 @@ export function scan(
       `scan: the step received ${states.length} states and returned ${nextStates.length}`,
     );
   }
-  const { reverse = false, recompute = false } = options;
-  const body = { root: {}, states, slices, nextStates, results };
-  const outputs = run(init, xs, { ...body, length: xs[0].shape[0], reverse, recompute });
-  return { states: outputs.slice(0, states.length), ys: outputs.slice(states.length) };
+  return { root: {}, states, slices, nextStates, results };
 }
 
 /** A weight's gradient left for one product over all steps: Σ_t a_tᵀ g_t. */
@@ -344,11 +352,55 @@ export function unionOfScans(family: readonly Node[]): Map<Node, readonly Tensor
   );
 }
 
-/** What one step of a loop computes, and how often; undefined for other nodes. */
-export function loopOf(
-  node: Node,
-): { readonly nodes: ReadonlySet<Node>; readonly length: Size } | undefined {
+/** A loop taken apart. */
+export interface Loop {
+  /** The step's own nodes. */
+  readonly nodes: ReadonlySet<Node>;
+  readonly length: Size;
+  readonly reverse: boolean;
+  /** Tensors that stand for the carried state, before and after a step. */
+  readonly states: readonly Tensor[];
+  readonly nextStates: readonly Tensor[];
+  /** What each step yields. */
+  readonly results: readonly Tensor[];
+  /** What the step reads from outside. */
+  readonly captured: readonly Tensor[];
+  /** A tensor of the step, stacked over all steps: (length, …). */
+  stack(tensor: Tensor): Tensor;
+  /**
+   * A loop in the other direction whose step may read tensors of this one's; they are computed again from
+   * the states and slices of the same step.
+   */
+  backwards(init: readonly Tensor[], xs: readonly Tensor[], step: Step): ReturnType<typeof scan>;
+}
+
+/** The loop that a node is; undefined for other nodes. */
+export function loopOf(node: Node): Loop | undefined {
   if (node.op !== (scanOp as unknown as Op)) return undefined;
   const attrs = node.attrs as ScanAttrs;
-  return { nodes: inside(attrs).nodes, length: attrs.length };
+  const { states, slices, length, reverse } = attrs;
+  const stack = (tensor: Tensor): Tensor => {
+    const slice = slices.indexOf(tensor);
+    if (slice >= 0) return node.inputs[states.length + slice];
+    return extend(node.inputs, node.outputs, attrs, [tensor]).stackOf(tensor);
+  };
+  const { nodes, captured } = inside(attrs);
+  return {
+    ...attrs,
+    nodes,
+    captured,
+    stack,
+    backwards: (init, xs, step) => {
+      const replayed = [...states, ...slices];
+      const body = trace(init, xs, step);
+      const outputs = run(init, [...xs, ...replayed.map(stack)], {
+        ...body,
+        slices: [...body.slices, ...replayed],
+        length,
+        reverse: !reverse,
+        recompute: false,
+      });
+      return { states: outputs.slice(0, init.length), ys: outputs.slice(init.length) };
+    },
+  };
 }

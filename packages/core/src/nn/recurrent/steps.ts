@@ -1,6 +1,7 @@
 import { multiply } from "../../graph/dim.ts";
 import * as ops from "../../graph/ops/index.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { gate } from "./gate.ts";
 
 /** Names of the recurrent layers: the two plain ones differ in their activation. */
 export type Kind = "RNN_TANH" | "RNN_RELU" | "LSTM" | "GRU" | "GRU_RESET_BEFORE";
@@ -60,28 +61,51 @@ export function step(
     default: {
       // h' = act(W_ih x + b_ih + W_hh h + b_hh)
       const sum = ops.linear(states[0], weights.weightHh, projected);
-      return [kind === "RNN_RELU" ? ops.relu(sum) : ops.tanh(sum)];
+      return [gate("h", kind === "RNN_RELU" ? ops.relu(sum) : ops.tanh(sum))];
     }
   }
 }
 
-/**
- * Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000); gates in PyTorch's order:
- * i, f, o = σ(…), g = tanh(…), c' = f c + i g, h' = o tanh(c').
- */
 function lstmStep(projected: Tensor, [h, c]: readonly Tensor[], weights: HiddenWeights): Tensor[] {
+  const { h: hidden, c: next } = lstmGates(ops.linear(h, weights.weightHh, projected), c);
+  return [weights.weightHr ? gate("h", ops.linear(hidden, weights.weightHr)) : hidden, next];
+}
+
+/** What an LSTM's step may have besides its weights. */
+export interface LSTMExtras {
+  /**
+   * Gers & Schmidhuber 2000: the gates see the cell through a weight (hidden) each, i and f the state before
+   * the step, o the one after it.
+   */
+  readonly peepholes?: { readonly i: Tensor; readonly f: Tensor; readonly o: Tensor };
+  /** Applied to the new cell state on its way to the output. */
+  readonly norm?: (c: Tensor) => Tensor;
+}
+
+/**
+ * Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000), from the sums z (N, 4 · hidden) that
+ * enter the gates, in PyTorch's order: i, f, o = σ(…), g = tanh(…), c' = f c + i g, h' = o tanh(c').
+ */
+export function lstmGates(
+  z: Tensor,
+  c: Tensor,
+  { peepholes, norm = (x) => x }: LSTMExtras = {},
+): { readonly h: Tensor; readonly c: Tensor } {
   const size = c.shape[1];
-  const z = ops.linear(h, weights.weightHh, projected);
   const [zi, zf, zg, zo] = ops.split(z, [size, size, size, size], 1);
-  const [i, f, g, o] = [ops.sigmoid(zi), ops.sigmoid(zf), ops.tanh(zg), ops.sigmoid(zo)];
-  const next = ops.add(ops.mul(f, c), ops.mul(i, g));
-  const hidden = ops.mul(o, ops.tanh(next));
-  return [weights.weightHr ? ops.linear(hidden, weights.weightHr) : hidden, next];
+  const sees = (sum: Tensor, state: Tensor, weight?: Tensor) =>
+    ops.sigmoid(weight ? ops.add(sum, ops.mul(state, weight)) : sum);
+  const i = gate("i", sees(zi, c, peepholes?.i));
+  const f = gate("f", sees(zf, c, peepholes?.f));
+  const g = gate("g", ops.tanh(zg));
+  const next = gate("C", ops.add(ops.mul(f, c), ops.mul(i, g)));
+  const o = gate("o", sees(zo, next, peepholes?.o));
+  return { h: gate("h", ops.mul(o, ops.tanh(norm(next)))), c: next };
 }
 
 /**
  * Cho et al. 2014 as PyTorch computes it, the reset gate after the product:
- * r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h.
+ * r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h: z = 1 keeps the old state.
  */
 function gruStep(projected: Tensor, h: Tensor, { weightHh, biasHh }: HiddenWeights): Tensor {
   const size = h.shape[1];
@@ -89,8 +113,7 @@ function gruStep(projected: Tensor, h: Tensor, { weightHh, biasHh }: HiddenWeigh
   const [xrz, xn] = ops.split(projected, [multiply(size, 2), size], 1);
   const [hrz, hn] = ops.split(gates, [multiply(size, 2), size], 1);
   const [r, z] = ops.split(ops.sigmoid(ops.add(xrz, hrz)), [size, size], 1);
-  const n = ops.tanh(ops.add(xn, ops.mul(r, hn)));
-  return ops.add(n, ops.mul(z, ops.sub(h, n)));
+  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.mul(r, hn))), h);
 }
 
 /** The lecture's and the 2014 paper's form: n = tanh(W_in x + b_in + W_hn (r h) + b_hn). */
@@ -102,6 +125,11 @@ function gruResetBeforeStep(projected: Tensor, h: Tensor, weights: HiddenWeights
   const [xrz, xn] = ops.split(projected, sizes, 1);
   const gates = ops.sigmoid(ops.add(xrz, ops.linear(h, weightRz, biasRz)));
   const [r, z] = ops.split(gates, [size, size], 1);
-  const n = ops.tanh(ops.add(xn, ops.linear(ops.mul(r, h), weightN, biasN)));
-  return ops.add(n, ops.mul(z, ops.sub(h, n)));
+  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.linear(ops.mul(r, h), weightN, biasN))), h);
+}
+
+function gruOutput(r: Tensor, z: Tensor, n: Tensor, h: Tensor): Tensor {
+  gate("r", r);
+  gate("z", z);
+  return gate("h", ops.add(gate("n", n), ops.mul(z, ops.sub(h, n))));
 }
