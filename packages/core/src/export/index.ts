@@ -1,4 +1,11 @@
 export {
+  type GraphInput,
+  ImportedModule,
+  type ImportOptions,
+  importModel,
+  OnnxImportError,
+} from "../import/index.ts";
+export {
   type ExportOptions,
   exportModel,
   type InputSpec,

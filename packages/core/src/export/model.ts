@@ -11,6 +11,12 @@ import { type ModelProto, ModelProtoSchema } from "../onnx/onnx_pb.ts";
 /** Protobuf's own limit. */
 const MAX_BYTES = 2 ** 31 - 1;
 
+/**
+ * The entry of a file's metadata that tells weights and running statistics from other constants: JSON of
+ * their names, `{ parameters, buffers }`.
+ */
+export const STATE_KEY = "tensorlane.state";
+
 /** An input of an exported model; sizes may be symbolic. */
 export interface InputSpec {
   readonly shape: Shape;
@@ -47,12 +53,13 @@ export async function exportModel(model: Module, options: ExportOptions): Promis
   const forward = options.forward ?? (() => model.forward(...(Object.values(inputs) as never[])));
   const outputs = named(withMode(model, false, () => forward(inputs) as Outputs));
   const tensors = outputs.map(([, tensor]) => tensor);
+  const embedded = constantsOf(model, tensors);
   const { model: proto } = lowerGraph(tensors, {
     name: options.name ?? model.constructor.name,
     inputNames: new Map(Object.entries(inputs).map(([name, tensor]) => [tensor, name])),
     outputNames: outputs.map(([name]) => name),
-    embedded: constantsOf(model, tensors),
-    metadata: options.metadata,
+    embedded,
+    metadata: { ...options.metadata, [STATE_KEY]: stateOf(model, tensors) },
   });
   return checkSize(encodeModel(proto));
 }
@@ -74,6 +81,15 @@ function constantsOf(model: Module, outputs: readonly Tensor[]): Map<Tensor, str
     if ((kind === "data" || kind === "parameter") && !names.has(tensor)) names.set(tensor, "data");
   }
   return names;
+}
+
+/** The names of the model's weights and buffers that the outputs depend on. */
+function stateOf(model: Module, outputs: readonly Tensor[]): string {
+  const read = new Set(topological(outputs).map((node) => node.outputs[0]));
+  const names = (state: readonly (readonly [string, Tensor])[]) =>
+    state.filter(([, tensor]) => read.has(tensor)).map(([name]) => name);
+  const [parameters, buffers] = [model.namedParameters(), model.namedBuffers()].map(names);
+  return JSON.stringify({ parameters, buffers });
 }
 
 /** Tensors with their dotted paths; one tensor alone is `output`. */

@@ -97,11 +97,18 @@ export abstract class Module {
   *namedState(): Generator<[string, Parameter]> {
     const seen = new Set<Parameter>();
     for (const [path, module] of this.namedModules()) {
-      for (const [name, value] of Object.entries(module)) {
-        if (!(value instanceof Parameter) || seen.has(value)) continue;
+      for (const [name, value] of module.ownState()) {
+        if (seen.has(value)) continue;
         seen.add(value);
         yield [join(path, name), value];
       }
+    }
+  }
+
+  /** Parameters and buffers of this module alone: those among its fields. */
+  *ownState(): Generator<[string, Parameter]> {
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Parameter) yield [name, value];
     }
   }
 
