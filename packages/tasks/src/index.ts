@@ -1,3 +1,4 @@
+import { classify } from "./classify/index.ts";
 import { forecast } from "./forecast/index.ts";
 import type { Task } from "./task.ts";
 
@@ -22,4 +23,4 @@ export * from "./table.ts";
 export type * from "./task.ts";
 
 /** Every task of the command, by name. */
-export const tasks: Readonly<Record<string, Task>> = { forecast };
+export const tasks: Readonly<Record<string, Task>> = { classify, forecast };

@@ -1,0 +1,53 @@
+/** Classes in the order of their numbers. */
+export const digitNames = Array.from({ length: 10 }, (_, digit) => String(digit));
+
+export const cifarNames = [
+  ..."airplane automobile bird cat deer dog frog horse ship truck".split(" "),
+];
+
+/** The 43 signs of GTSRB by ClassId. */
+export const signNames = [
+  "speed limit 20",
+  "speed limit 30",
+  "speed limit 50",
+  "speed limit 60",
+  "speed limit 70",
+  "speed limit 80",
+  "end of speed limit 80",
+  "speed limit 100",
+  "speed limit 120",
+  "no overtaking",
+  "no overtaking for lorries",
+  "right of way at the next crossing",
+  "priority road",
+  "give way",
+  "stop",
+  "no vehicles",
+  "no lorries",
+  "no entry",
+  "danger",
+  "curve to the left",
+  "curve to the right",
+  "double curve",
+  "uneven road",
+  "slippery road",
+  "road narrows on the right",
+  "road works",
+  "traffic lights ahead",
+  "pedestrians",
+  "children",
+  "bicycles",
+  "ice or snow",
+  "wild animals",
+  "end of all limits",
+  "turn right ahead",
+  "turn left ahead",
+  "straight ahead only",
+  "straight ahead or right",
+  "straight ahead or left",
+  "keep right",
+  "keep left",
+  "roundabout",
+  "end of no overtaking",
+  "end of no overtaking for lorries",
+];

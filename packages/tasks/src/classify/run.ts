@@ -1,0 +1,281 @@
+import { existsSync } from "node:fs";
+import { models } from "tensorlane";
+import { UserError } from "../errors.ts";
+import { RunFolder, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
+import type {
+  EvaluateOptions,
+  EvaluateResult,
+  ExportOptions,
+  Extra,
+  TaskUi,
+  TrainOptions,
+  TrainResult,
+} from "../task.ts";
+import { imageIds, loadImages, SIMULATED } from "./data/load.ts";
+import { chosenClasses, selectClasses, thinOut } from "./data/select.ts";
+import type { ImageSet } from "./data/set.ts";
+import { metricsOf, predictImages, resultTable, scorePredictions } from "./evaluation.ts";
+import { exportClassifier } from "./exporting.ts";
+import { adopt, fineTuningFacts, imagenetScaling, readOrigin } from "./fineTuning.ts";
+import type { Preprocessing } from "./images/augment.ts";
+import { channelMoments } from "./images/moments.ts";
+import { ImagePool } from "./images/pool.ts";
+import { buildNetwork, type NetworkSpec } from "./network.ts";
+import { preprocessingFor, scheduleFor, storedSide } from "./recipes.ts";
+import { buildReport } from "./report.ts";
+import { loadRunState, type RunDetails, saveDetails } from "./runState.ts";
+import { lossesOf, seedWeights, trainClassifier } from "./training.ts";
+
+/** The task's own options. */
+export interface ClassifyExtra {
+  readonly variant?: string;
+  /** Side of the network's input. */
+  readonly size?: number;
+  readonly classes?: string;
+  readonly perClass?: number;
+  readonly from?: string;
+  readonly freeze?: readonly string[];
+}
+
+const extraOf = (extra: Extra): ClassifyExtra => extra as ClassifyExtra;
+
+interface Choice {
+  readonly data: string;
+  readonly seed: number;
+  readonly size: number;
+  readonly extra: ClassifyExtra;
+  readonly pool: ImagePool;
+}
+
+/** Loads a set, with the classes asked for, and says all that must be known about it. */
+export async function loadSet(choice: Choice, ui: TaskUi): Promise<ImageSet> {
+  const { data, seed, size, pool, extra } = choice;
+  if (!existsSync(data) && !imageIds.includes(data)) {
+    throw new UserError(
+      `${data}: no such folder. Give a folder of images or the id of a data set.`,
+    );
+  }
+  let set = await loadImages(data, { side: storedSide(size), seed, pool, ui, signal: ui.signal });
+  if (set.simulated) {
+    ui.warn(`SIMULATED DATA: ${set.title}. No figure below says anything about real images.`);
+  }
+  if (extra.classes !== undefined)
+    set = selectClasses(set, chosenClasses(extra.classes, set.classes));
+  if (extra.perClass !== undefined) set = thinOut(set, extra.perClass, seed);
+  for (const note of set.notes) ui.notice(note);
+  ui.notice(
+    `${set.title}: ${set.classes.length} classes; ${set.train.length} images for training, ` +
+      `${set.validation.length} for validation (${set.split}), ${set.test.length} for the test`,
+  );
+  if (set.skipped.length > 0) {
+    const shown = set.skipped.slice(0, 5).map(({ path, reason }) => `  ${path}: ${reason}`);
+    const more = set.skipped.length - shown.length;
+    ui.warn(
+      `${set.skipped.length} files could not be read and are left out:\n${shown.join("\n")}` +
+        (more > 0 ? `\n  and ${more} more (all are listed in ${runFiles.results})` : ""),
+    );
+  }
+  return set;
+}
+
+/** Runs with the threads that decode images, and ends them. */
+async function withPool<T>(run: (pool: ImagePool) => Promise<T>): Promise<T> {
+  const pool = new ImagePool();
+  try {
+    return await run(pool);
+  } finally {
+    pool.close();
+  }
+}
+
+export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+  if ((await RunFolder.inspect("classify", options)) === "finished") {
+    const { folder } = await RunFolder.begin("classify", options, ui);
+    const before = (await folder.readJson(runFiles.results)) as TrainResult;
+    return { ...before, dir: folder.dir, status: "already finished" };
+  }
+  return withPool((pool) => trainWith(pool, options, ui));
+}
+
+async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+  const extra = extraOf(options.extra);
+  const model = options.models[0]!;
+  const size = extra.size ?? models.architecture(model).input[1];
+  // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
+  const before = options.resume ? await readRunInfo(options.out) : undefined;
+  const data = before?.details.simulated ? SIMULATED : options.data;
+  const set = await loadSet({ data, seed: options.seed, size, extra, pool }, ui);
+  if (extra.freeze && extra.from === undefined) {
+    throw new UserError(
+      "--freeze keeps weights as they are: name those to start with, --from FILE.",
+    );
+  }
+  const origin = extra.from === undefined ? undefined : await readOrigin(extra.from);
+  const spec: NetworkSpec = {
+    model,
+    variant: extra.variant,
+    numClasses: set.classes.length,
+    inChannels: set.channels,
+  };
+  seedWeights(options.seed);
+  const adopted = origin && adopt(spec, origin, extra.freeze ?? [], ui);
+  const network = adopted?.network ?? buildNetwork(spec);
+  const schedule = scheduleFor(set.id, model, set.train.length, options);
+  if (options.quick)
+    ui.notice("--quick: a shortened schedule; train without it for the best figures.");
+  const plain = preprocessingFor(set, size);
+  const published = origin && size === 224 && set.channels === 3 ? imagenetScaling : undefined;
+  const scaling = origin?.scaling ?? published ?? (await channelMoments(set, pool));
+  const preprocessing: Preprocessing = { ...plain, mean: scaling.mean, std: scaling.std };
+  const { epochs } = schedule;
+  const { folder, start } = await RunFolder.begin("classify", options, ui);
+  try {
+    let resume = start === "resumed";
+    if (
+      resume &&
+      folder.info.details.epochs !== undefined &&
+      folder.info.details.epochs !== epochs
+    ) {
+      ui.notice(
+        `The run was planned for ${folder.info.details.epochs} epochs, now for ${epochs}: its learning rate ` +
+          "rises and falls once over the whole training, so it starts anew.",
+      );
+      await folder.restart();
+      resume = false;
+    }
+    const details = { spec, classes: set.classes, preprocessing, epochs, simulated: set.simulated };
+    await saveDetails(folder, details);
+    const trained = await trainClassifier(
+      {
+        ...{ set, network, preprocessing, schedule, pool, resume, settings: options },
+        fineTuning: adopted?.fineTuning,
+        folder: folder.dir,
+      },
+      ui,
+    );
+    const losses = lossesOf(trained);
+    if (trained.fit.outcome === "interrupted") {
+      await folder.update({ status: "interrupted" });
+      return { dir: folder.dir, status: "interrupted", train: { model, losses }, metrics: {} };
+    }
+    // The one look at the test part.
+    const predictions = await predictImages({
+      ...{ network, set, preprocessing, pool },
+      indices: set.test,
+      classes: set.classes.length,
+    });
+    const scores = scorePredictions(predictions, set.labels, set.classes);
+    const table = resultTable(set, model, scores);
+    ui.table(table);
+    const warnings = [
+      ...(set.simulated ? [`Simulated data (${set.title}), not real images.`] : []),
+      ...(options.quick ? ["Shortened schedule (`--quick`): longer training does better."] : []),
+      ...(set.skipped.length > 0 ? [`${set.skipped.length} files could not be read.`] : []),
+    ];
+    await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
+    const parameters = network.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
+    await folder.write(
+      runFiles.report,
+      buildReport({
+        ...{ set, model, trained, schedule, predictions, scores, table, warnings, parameters },
+        command: commandOf(options),
+      }),
+    );
+    const { history, bestEpoch = 0, steps } = trained.fit;
+    const result: TrainResult = {
+      dir: folder.dir,
+      status: "finished",
+      data: set.id,
+      simulated: set.simulated,
+      train: {
+        model,
+        losses,
+        validation: history.map(({ validation }) => 100 * validation!.error!),
+        bestEpoch: bestEpoch + 1,
+        steps,
+        parameters,
+        seconds: Number(trained.seconds.toFixed(2)),
+        images: set.train.length,
+        ...(adopted && origin && fineTuningFacts(origin, adopted.fineTuning)),
+      },
+      metrics: metricsOf(scores),
+      skipped: set.skipped.map(({ path, reason }) => ({ path, reason })),
+    };
+    await folder.writeJson(runFiles.results, { ...result, dir: "." });
+    const settings = { ...folder.info.settings, epochs };
+    await folder.update({ status: "finished", settings });
+    return result;
+  } finally {
+    await folder.release();
+  }
+}
+
+/** The command line that gives the same run. */
+function commandOf({ data, models: [model], seed, quick, epochs, batch, lr, extra }: TrainOptions) {
+  const flags = Object.entries({ data, model, epochs, batch, lr, seed, ...extra })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => {
+      const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      return `--${flag} ${String(value)}`;
+    });
+  return ["tensorlane train classify", ...flags, ...(quick ? ["--quick"] : [])].join(" ");
+}
+
+/** The test part of what a run was trained on, or of another set with the same classes. */
+async function testSet(
+  folder: RunFolder,
+  details: RunDetails,
+  data: string | undefined,
+  pool: ImagePool,
+  ui: TaskUi,
+): Promise<ImageSet> {
+  const { settings } = folder.info;
+  const { classes, preprocessing, spec } = details;
+  const own = details.simulated ? SIMULATED : settings.data;
+  const { size } = preprocessing;
+  const choice = { data: data ?? own, seed: settings.seed, size, pool };
+  const extra = data === undefined ? extraOf(settings.extra) : {};
+  const set = await loadSet({ ...choice, extra }, ui);
+  const fits =
+    set.channels === spec.inChannels &&
+    set.classes.length === classes.length &&
+    set.classes.every((name, i) => name === classes[i]);
+  if (!fits) {
+    const list = (names: readonly string[]) =>
+      names.slice(0, 4).join(", ") + (names.length > 4 ? ", …" : "");
+    throw new UserError(
+      `The network tells ${classes.length} classes (${list(classes)}) apart in pictures of ${spec.inChannels} ` +
+        `channels; ${set.title} has ${set.classes.length} (${list(set.classes)}) of ${set.channels}.`,
+    );
+  }
+  return set;
+}
+
+export async function evaluate(
+  dir: string,
+  options: EvaluateOptions,
+  ui: TaskUi,
+): Promise<EvaluateResult> {
+  const folder = await RunFolder.open(dir);
+  const { network, ...details } = await loadRunState(folder);
+  return withPool(async (pool) => {
+    const set = await testSet(folder, details, options.data, pool, ui);
+    const predictions = await predictImages({
+      ...{ network, set, pool, preprocessing: details.preprocessing },
+      indices: set.test,
+      classes: set.classes.length,
+    });
+    const scores = scorePredictions(predictions, set.labels, set.classes);
+    ui.table(resultTable(set, details.spec.model, scores));
+    return { dir: folder.dir, data: set.id, metrics: metricsOf(scores) };
+  });
+}
+
+export async function exportModel(dir: string, options: ExportOptions, ui: TaskUi) {
+  const folder = await RunFolder.open(dir);
+  const bytes = await exportClassifier(await loadRunState(folder));
+  const path = options.out ?? folder.path(runFiles.model);
+  await writeFileAtomic(path, bytes);
+  ui.notice(`${path}: ${bytes.length} bytes`);
+  return { path, bytes: bytes.length };
+}
