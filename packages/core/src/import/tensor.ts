@@ -45,7 +45,8 @@ export function readTensor(proto: TensorProto, what: string): Stored {
   const dtype = dtypeFor(proto.dataType, what);
   const size = proto.dims.reduce((product, size) => product * size, 1n);
   const stored = storedElements(proto);
-  if (proto.dims.some((size) => size < 0n) || size !== BigInt(stored)) {
+  const isFilled = Number.isInteger(stored) && size === BigInt(stored);
+  if (proto.dims.some((size) => size < 0n) || !isFilled) {
     throw new OnnxImportError(
       `${what} has shape [${proto.dims.join(", ")}] of ${typeName(proto.dataType)}, ` +
         `but the file holds ${stored} elements; it is damaged`,
