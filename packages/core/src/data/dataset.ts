@@ -84,7 +84,7 @@ function checkIndex(index: number, length: number): void {
 }
 
 /** What every data set of ours shares: `get` by way of `fill`. */
-abstract class FilledDataset implements Dataset {
+export abstract class FilledDataset implements Dataset {
   abstract readonly length: number;
   abstract readonly fields: Readonly<Record<string, Field>>;
   abstract fill(target: Batch, indices: ArrayLike<number>): void;

@@ -25,3 +25,13 @@ export {
   type SplitOptions,
   windowStarts,
 } from "./split.ts";
+export {
+  type BinaryTree,
+  formatTree,
+  readTrees,
+  TreeError,
+  type TreeOptions,
+  treeOfWords,
+} from "./trees.ts";
+export { type PackedTree, type TreePackOptions, TreePacks } from "./trees-packs.ts";
+export { type ScheduledNode, scheduleTrees, type TreeSchedule } from "./trees-schedule.ts";

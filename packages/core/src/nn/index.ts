@@ -15,3 +15,5 @@ export {
 export * from "./pooling.ts";
 export * from "./recurrent/cells.ts";
 export * from "./recurrent/layers.ts";
+export * from "./recursive/cells.ts";
+export * from "./recursive/recursive.ts";
