@@ -1,1 +1,3 @@
+export { WeightsError } from "./error.ts";
+export { type PyTorchFile, type ReadPyTorchOptions, readPyTorch } from "./pytorch/index.ts";
 export { type NamedArrays, readSafetensors, writeSafetensors } from "./safetensors.ts";

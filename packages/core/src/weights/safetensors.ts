@@ -1,5 +1,6 @@
-import { TensorlaneError } from "../errors.ts";
-import { allocate, type DType, dtypeOf, type TensorData, view } from "../graph/dtype.ts";
+import { type DType, dtypeOf, type TensorData } from "../graph/dtype.ts";
+import { decode, elements, isElementCode } from "./elements.ts";
+import { WeightsError } from "./error.ts";
 
 /** Named arrays, as a state dict holds them. */
 export type NamedArrays = ReadonlyMap<
@@ -8,9 +9,6 @@ export type NamedArrays = ReadonlyMap<
 >;
 
 const codeOf: Record<DType, string> = { float32: "F32", int32: "I32", int64: "I64", bool: "BOOL" };
-const typeOf = new Map(Object.entries(codeOf).map(([type, code]) => [code, type as DType]));
-/** Types that are widened to float32 when read: bytes per element. */
-const widened: Record<string, number> = { F16: 2, BF16: 2, F64: 8 };
 
 /**
  * The bytes of a safetensors file: 8 bytes of header length, a JSON header, little-endian data. Equal
@@ -53,32 +51,42 @@ interface Entry {
   readonly data_offsets: readonly [number, number];
 }
 
-/** Arrays and metadata of a safetensors file; half, bfloat16 and double become float32. */
+/**
+ * Arrays and metadata of a safetensors file; half, bfloat16 and double become float32, integers of one or
+ * two bytes int32. Throws WeightsError.
+ */
 export function readSafetensors(bytes: Uint8Array): {
   readonly arrays: Map<string, { readonly data: TensorData; readonly shape: readonly number[] }>;
   readonly metadata: Readonly<Record<string, string>>;
 } {
   const { entries, metadata, start } = readHeader(bytes);
+  requireApart(entries);
   const arrays = new Map<string, { data: TensorData; shape: readonly number[] }>();
-  for (const [name, entry] of entries) {
-    const [from, to] = entry.data_offsets;
-    const size = entry.shape.reduce((product, n) => product * n, 1);
-    const dtype = typeOf.get(entry.dtype);
-    const width = dtype ? allocate(dtype, 0).BYTES_PER_ELEMENT : widened[entry.dtype];
-    if (width === undefined) {
-      throw invalid(
-        `"${name}" has type ${entry.dtype}; known are ${[...typeOf.keys()]}, F16, BF16, F64`,
-      );
+  for (const [name, { dtype, shape, data_offsets }] of entries) {
+    const [from, to] = data_offsets;
+    if (!isElementCode(dtype)) {
+      throw invalid(`"${name}" has type ${dtype}; known are ${Object.keys(elements).join(", ")}`);
     }
-    if (to - from !== size * width || from < 0 || start + to > bytes.length) {
-      throw invalid(`"${name}" of shape [${entry.shape}] does not fill bytes ${from} to ${to}`);
+    const size = shape.reduce((product, n) => product * n, 1);
+    if (to - from !== size * elements[dtype].bytes || start + to > bytes.length) {
+      throw invalid(`"${name}" of shape [${shape}] does not fill bytes ${from} to ${to}`);
     }
-    // A copy of its own: aligned, and free of the file's memory. (Buffer's own slice would not copy.)
-    const { buffer } = new Uint8Array(bytes.subarray(start + from, start + to));
-    const data = dtype ? view(dtype, buffer, 0, size) : widen(entry.dtype, buffer, size);
-    arrays.set(name, { data, shape: entry.shape });
+    arrays.set(name, { data: decode(dtype, bytes.subarray(start + from, start + to)), shape });
   }
   return { arrays, metadata };
+}
+
+/** Every byte belongs to one array: files that say otherwise could be made to grow without end. */
+function requireApart(entries: readonly (readonly [string, Entry])[]): void {
+  const ordered = [...entries].sort(
+    ([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1],
+  );
+  let end = 0;
+  for (const [name, { data_offsets }] of ordered) {
+    const [from, to] = data_offsets;
+    if (from < end) throw invalid(`"${name}" overlaps another array before byte ${end}`);
+    end = to;
+  }
 }
 
 function readHeader(bytes: Uint8Array) {
@@ -90,46 +98,35 @@ function readHeader(bytes: Uint8Array) {
       `its header would be ${length} bytes, the file has ${bytes.length}; it may be cut off`,
     );
   }
-  let header: Record<string, unknown>;
+  let header: unknown;
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start)));
   } catch (cause) {
     throw invalid("its header is not JSON", { cause });
   }
-  const { __metadata__: metadata = {}, ...entries } = header;
-  return {
-    entries: Object.entries(entries as Record<string, Entry>),
-    metadata: metadata as Readonly<Record<string, string>>,
-    start,
-  };
+  if (!isRecord(header)) throw invalid("its header is no object");
+  const { __metadata__: metadata = {}, ...arrays } = header;
+  if (!isRecord(metadata) || !Object.values(metadata).every((text) => typeof text === "string")) {
+    throw invalid("its metadata are no texts by name");
+  }
+  const entries = Object.entries(arrays).map(([name, entry]): readonly [string, Entry] => {
+    if (isEntry(entry)) return [name, entry];
+    throw invalid(`"${name}" has no type, shape and pair of offsets in whole numbers from 0`);
+  });
+  return { entries, metadata: metadata as Readonly<Record<string, string>>, start };
 }
 
-function widen(code: string, buffer: ArrayBuffer, size: number): Float32Array {
-  const result = allocate("float32", size);
-  if (code === "F64") {
-    result.set(new Float64Array(buffer));
-    return result;
-  }
-  const halves = new Uint16Array(buffer);
-  for (let i = 0; i < size; i++) {
-    result[i] = code === "BF16" ? fromBfloat16(halves[i]) : fromFloat16(halves[i]);
-  }
-  return result;
-}
-
-const word = new DataView(new ArrayBuffer(4));
-function fromBfloat16(bits: number): number {
-  word.setUint32(0, bits << 16);
-  return word.getFloat32(0);
-}
-function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const areCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+function isEntry(value: unknown): value is Entry {
+  if (!isRecord(value)) return false;
+  const { dtype, shape, data_offsets: offsets } = value;
+  return (
+    typeof dtype === "string" && areCounts(shape) && areCounts(offsets) && offsets.length === 2
+  );
 }
 
 const invalid = (what: string, options?: ErrorOptions) =>
-  new TensorlaneError(`not a readable safetensors file: ${what}`, options);
+  new WeightsError(`not a readable safetensors file: ${what}`, options);
