@@ -25,7 +25,7 @@ const rules: readonly Rule[] = [
   [/./, /^(resnet|plain)(18|34|50|101|152)$/, { lr: 0.02, batch: 32, epochs: 20 }],
   // Without batch norm large rates diverge.
   [/./, /^(alexnet|vgg|googlenet)/, { lr: 0.01, batch: 32, epochs: 20, clipNorm: 5 }],
-  [/./, /^lenet5$/, { optimizer: "AdamW", lr: 5e-3, weightDecay: 0.01, batch: 64, epochs: 20 }],
+  [/./, /^lenet5$/, { optimizer: "AdamW", lr: 5e-3, weightDecay: 0.01, batch: 128, epochs: 14 }],
   [/gtsrb/, /^lenet5$/, { epochs: 60 }],
   [/gtsrb/, /^(resnet|plain)(20|32|44|56|110)$/, { batch: 64, epochs: 24 }],
   [/cifar10-part/, /^(resnet|plain)(20|32|44|56|110)$/, { batch: 64, epochs: 50 }],

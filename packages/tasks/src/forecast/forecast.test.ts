@@ -5,7 +5,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { planTrain } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
-import type { TaskUi } from "../task.ts";
+import { quietUi } from "../testing.ts";
 import { simulateTraffic } from "./data/index.ts";
 import { Features } from "./features.ts";
 import { forecastWindows } from "./forecasting.ts";
@@ -15,20 +15,6 @@ import { loadRunState } from "./runState.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-forecast-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-function quietUi() {
-  const said: string[] = [];
-  const written: string[] = [];
-  const ui: TaskUi = {
-    signal: new AbortController().signal,
-    notice: (text) => void said.push(text),
-    warn: (text) => void said.push(text),
-    progress: () => ({ update: () => {}, stop: () => {} }),
-    table: () => {},
-    write: (text) => void written.push(text),
-  };
-  return { ui, said, written };
-}
 
 /** Two weeks of hourly values with a daily rhythm. */
 function csvOf(rows: number, columns = ["north", "south"]): string {
