@@ -3,15 +3,9 @@ export * from "./convolution.ts";
 export * as init from "./init.ts";
 export { manualSeed } from "./init.ts";
 export * from "./layers.ts";
+export { LoadReport, type StateDict, StateDictError } from "./loadReport.ts";
 export * from "./losses.ts";
-export {
-  Buffer,
-  type LoadReport,
-  Module,
-  type StateDict,
-  trace,
-  updateBuffer,
-} from "./module.ts";
+export { Buffer, Module, trace, updateBuffer } from "./module.ts";
 export * from "./pooling.ts";
 export * from "./recurrent/cells.ts";
 export * from "./recurrent/layers.ts";

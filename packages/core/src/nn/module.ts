@@ -1,30 +1,13 @@
-import { TensorlaneError } from "../errors.ts";
-import { format, sameShape } from "../graph/dim.ts";
-import { dtypeOf, type TensorData } from "../graph/dtype.ts";
+import type { TensorData } from "../graph/dtype.ts";
 import { currentPath, withPath } from "../graph/scope.ts";
 import { Parameter, type Tensor } from "../graph/tensor.ts";
+import { LoadReport, type StateDict, StateDictError } from "./loadReport.ts";
 
 /** State that is saved with a model but not trained: running statistics and the like. */
 export class Buffer extends Parameter {
   constructor(data: TensorData, shape: readonly number[]) {
     super(data, shape, false);
   }
-}
-
-/** Values by state-dict name. */
-export type StateDict = Map<
-  string,
-  { readonly data: TensorData; readonly shape: readonly number[] }
->;
-
-/** What `loadStateDict` did with each name. */
-export interface LoadReport {
-  readonly loaded: readonly string[];
-  /** In the model, not in the file. */
-  readonly missing: readonly string[];
-  /** In the file, not in the model. */
-  readonly unexpected: readonly string[];
-  readonly wrongShape: readonly string[];
 }
 
 /** The module whose forward runs outermost, and the paths of everything below it. */
@@ -149,53 +132,24 @@ export abstract class Module {
   }
 
   /**
-   * Copies values into the model by name. `strict` (the default) throws, before anything changes, unless
-   * names and shapes all match; otherwise what fits is loaded and the report tells the rest.
+   * Copies values into the model by name. `strict` (the default) throws a StateDictError, before anything
+   * changes, unless names, shapes and types all match; otherwise what fits is loaded and the report tells
+   * the rest.
+   *
+   * @example
+   * console.log(String(model.loadStateDict(arrays, { strict: false })));
    */
   loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): LoadReport {
     const own = new Map(this.namedState());
-    const fits = (name: string, target: Parameter) => {
-      const given = state.get(name);
-      return given && sameShape(given.shape, target.shape) && dtypeOf(given.data) === target.dtype;
-    };
-    const names = [...own.keys()];
-    const report: LoadReport = {
-      loaded: names.filter((name) => fits(name, own.get(name)!)),
-      missing: names.filter((name) => !state.has(name)),
-      unexpected: [...state.keys()].filter((name) => !own.has(name)),
-      wrongShape: names.filter((name) => state.has(name) && !fits(name, own.get(name)!)),
-    };
-    if ((options.strict ?? true) && report.loaded.length < Math.max(own.size, state.size)) {
-      throw new TensorlaneError(explain(report, own, state));
-    }
-    for (const name of report.loaded) {
-      own.get(name)!.assign(state.get(name)!.data);
-    }
+    const report = new LoadReport(own, state);
+    if ((options.strict ?? true) && !report.isComplete) throw new StateDictError(report);
+    for (const name of report.loaded) own.get(name)!.assign(state.get(name)!.data);
     return report;
   }
 }
 
 const join = (prefix: string, name: string): string =>
   prefix && name ? `${prefix}.${name}` : prefix || name;
-
-function explain(report: LoadReport, own: Map<string, Parameter>, state: StateDict): string {
-  const list = (names: readonly string[]) =>
-    names.slice(0, 5).join(", ") + (names.length > 5 ? `, and ${names.length - 5} more` : "");
-  const lines = ["loadStateDict: names or shapes do not match (nothing was changed)"];
-  if (report.missing.length > 0) lines.push(`missing in the file: ${list(report.missing)}`);
-  if (report.unexpected.length > 0) lines.push(`not in the model: ${list(report.unexpected)}`);
-  const shapes = report.wrongShape.map((name) => {
-    const given = state.get(name)!;
-    const target = own.get(name)!;
-    return (
-      `${name} is ${dtypeOf(given.data)}${format(given.shape)} in the file, ` +
-      `${target.dtype}${format(target.shape)} in the model`
-    );
-  });
-  if (shapes.length > 0) lines.push(list(shapes));
-  lines.push("pass { strict: false } to load what fits");
-  return lines.join("\n  ");
-}
 
 /** Runs `build` with a model in training or evaluation mode; every module gets its own mode back. */
 export function withMode<T>(model: Module, training: boolean, build: () => T): T {
