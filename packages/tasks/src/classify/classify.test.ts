@@ -185,6 +185,11 @@ describe("training on a folder", async () => {
       else expect(data, name).toEqual(before.get(name)!.data);
     }
     expect(after.get("out.weight")!.shape).toEqual([2, 84]);
+    // The exported network holds the same weights.
+    const exported = await readOrigin(join(out, "model.onnx"));
+    for (const [name, { data }] of before) {
+      expect(exported.arrays.get(name)?.data, name).toEqual(data);
+    }
     const again = trainOn("tuned-badly", { extra: { from: out, freeze: ["layer9"] } });
     await expect(again).rejects.toThrow(/no such part; it has c1, c3, c5, f6, out/);
     const other = trainOn("tuned-badly", { models: ["resnet20"], extra: { from: out } });

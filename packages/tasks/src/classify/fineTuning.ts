@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { models, type nn, weights } from "tensorlane";
+import { models, type nn, onnx, weights } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { readRunInfo, runFiles } from "../runFolder.ts";
 import type { Json, TaskUi } from "../task.ts";
@@ -22,8 +22,13 @@ export const imagenetScaling = {
   std: [0.229, 0.224, 0.225],
 } as const;
 
+const pytorch = (bytes: Uint8Array): nn.StateDict => weights.readPyTorch(bytes).arrays;
+
 const readers: Readonly<Record<string, (bytes: Uint8Array) => nn.StateDict>> = {
   ".safetensors": (bytes) => weights.readSafetensors(bytes).arrays,
+  ".pth": pytorch,
+  ".pt": pytorch,
+  ".onnx": (bytes) => onnx.importModel(bytes).stateDict(),
 };
 
 /** Weights to start from: a file, or the best ones of a run folder. */
