@@ -8,6 +8,8 @@ export * from "./losses.ts";
 export { Buffer, Module, trace, updateBuffer } from "./module.ts";
 export * from "./pooling.ts";
 export * from "./recurrent/cells.ts";
+export { gate } from "./recurrent/gate.ts";
 export * from "./recurrent/layers.ts";
+export type { Lengths } from "./recurrent/lengths.ts";
 export * from "./recursive/cells.ts";
 export * from "./recursive/recursive.ts";

@@ -1,10 +1,11 @@
 import { TensorlaneError } from "../../errors.ts";
 import { equal, format, type Size } from "../../graph/dim.ts";
 import * as ops from "../../graph/ops/index.ts";
-import { type Parameter, Tensor, tensor } from "../../graph/tensor.ts";
+import type { Parameter, Tensor } from "../../graph/tensor.ts";
 import { parameter, uniform } from "../init.ts";
 import { dropout } from "../layers.ts";
 import { Module } from "../module.ts";
+import { type Lengths, toLengths } from "./lengths.ts";
 import { recurrentLayer } from "./op.ts";
 import { gatesOf, type Kind, statesOf } from "./steps.ts";
 
@@ -32,11 +33,7 @@ export interface RecurrentState {
 export interface RecurrentInput {
   /** Initial states; zeros otherwise. */
   readonly state?: RecurrentState;
-  /**
-   * Valid steps of each sequence. Beyond its end a sequence's output is 0 and its state stays, exactly
-   * as with PyTorch's packed sequences.
-   */
-  readonly lengths?: readonly number[] | Tensor;
+  readonly lengths?: Lengths;
 }
 
 export interface RecurrentOutput {
@@ -195,28 +192,13 @@ abstract class Recurrent extends Module {
 const suffix = (layer: number, direction: number): string =>
   `_l${layer}${direction === 1 ? "_reverse" : ""}`;
 
-function toLengths(lengths: RecurrentInput["lengths"], x: Tensor): Tensor | undefined {
-  if (lengths === undefined) return undefined;
-  if (lengths instanceof Tensor) return ops.cast(lengths, "int32");
-  const [steps, batch] = x.shape;
-  const bad = lengths.find(
-    (n) => !Number.isInteger(n) || n < 1 || (typeof steps === "number" && n > steps),
-  );
-  if (bad !== undefined || !equal(lengths.length, batch)) {
-    throw new TensorlaneError(
-      `lengths: expected ${batch} whole numbers between 1 and ${steps}, received [${lengths}]`,
-    );
-  }
-  // Equal lengths need no mask.
-  return lengths.every((n) => n === steps) ? undefined : tensor(lengths, [lengths.length], "int32");
-}
-
 export interface RNNOptions extends RecurrentOptions {
   readonly nonlinearity?: "tanh" | "relu";
 }
 
 /**
- * Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), over time, layers and directions.
+ * Elman network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh), over time, layers and directions. The lecture's letters:
+ * S_t = f(U X_t + W S_{t-1}) has U = weight_ih_l0, W = weight_hh_l0; O_t = g(V S_t) is a Linear behind it.
  *
  * @example
  * const { output, state } = new nn.RNN({ inputSize: 4, hiddenSize: 8 }).forward(x); // x: (T, N, 4)
@@ -244,7 +226,10 @@ export interface GRUOptions extends RecurrentOptions {
   readonly resetAfter?: boolean;
 }
 
-/** Gated recurrent unit (Cho et al. 2014), over time, layers and directions. */
+/**
+ * Gated recurrent unit (Cho et al. 2014), over time, layers and directions: h' = (1 - z) n + z h, so that an update
+ * gate z of 1 keeps the old state.
+ */
 export class GRU extends Recurrent {
   constructor({ resetAfter = true, ...options }: GRUOptions) {
     super(resetAfter ? "GRU" : "GRU_RESET_BEFORE", options);

@@ -5,6 +5,7 @@ import * as ops from "../../graph/ops/index.ts";
 import { expansionOf } from "../../graph/rewrite.ts";
 import { apply, type Node, type Op, type Tensor } from "../../graph/tensor.ts";
 import type { Lowering } from "../../onnx/lowering.ts";
+import { validSteps, withinLength } from "./lengths.ts";
 import { gatesOf, type Kind, projectInput, statesOf, step } from "./steps.ts";
 
 interface Attrs {
@@ -76,31 +77,37 @@ const expand = (node: Node): readonly Tensor[] =>
     return asScan(attrs.kind, unpack(node.inputs, attrs), attrs.reverse);
   });
 
-/** The layer as a loop. */
-function asScan(kind: Kind, inputs: LayerInputs, reverse: boolean): readonly Tensor[] {
+/**
+ * A layer's node as a loop that holds all of its weights, for those who look at single steps; undefined for
+ * other nodes.
+ */
+export function layerAsLoop(node: Node): Node | undefined {
+  if (node.op !== (recurrentOp as unknown as Op)) return undefined;
+  const attrs = node.attrs as Attrs;
+  return asScan(attrs.kind, unpack(node.inputs, attrs), attrs.reverse, true)[0].node;
+}
+
+/** The layer as a loop; the input's product is taken before it for all steps at once, or `inside` it. */
+function asScan(
+  kind: Kind,
+  inputs: LayerInputs,
+  reverse: boolean,
+  inside = false,
+): readonly Tensor[] {
   const { x, weightIh, biasIh, biasHh, lengths } = inputs;
-  const projected = projectInput(kind, x, weightIh, biasIh, biasHh);
-  const sequences = lengths ? [projected, validSteps(x, lengths)] : [projected];
+  const project = (rows: Tensor) => projectInput(kind, rows, weightIh, biasIh, biasHh);
+  const sequence = inside ? x : project(x);
+  const sequences = lengths ? [sequence, validSteps(x, lengths)] : [sequence];
   const { states, ys } = ops.scan(
     inputs.states,
     sequences,
     (before, [slice, valid]) => {
-      const after = step(kind, slice, before, inputs);
-      if (!valid) return { states: after, ys: [after[0]] };
-      // Beyond a sequence's end its state stays and its output is 0, as with packed sequences.
-      const kept = after.map((state, i) => ops.where(valid, state, before[i]));
-      return { states: kept, ys: [ops.where(valid, after[0], 0)] };
+      const sum = inside ? project(slice) : slice;
+      return withinLength(valid, step(kind, sum, before, inputs), before);
     },
     { reverse },
   );
   return [ys[0], ...states];
-}
-
-/** (T, N, 1) bool: whether a step lies within its sequence. */
-function validSteps(x: Tensor, lengths: Tensor): Tensor {
-  const [steps] = ops.requireStatic("lengths in training: time", [x.shape[0]]);
-  const time = ops.reshape(ops.arange(steps, "int32"), [steps, 1]);
-  return ops.unsqueeze(ops.less(time, ops.reshape(lengths, [1, x.shape[1]])), -1);
 }
 
 /** Order of PyTorch's gate blocks in ONNX: LSTM i, o, f, c; GRU z, r, h. */

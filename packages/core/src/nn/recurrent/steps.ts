@@ -25,6 +25,8 @@ export interface HiddenWeights {
   readonly biasHh?: Tensor;
   /** Projection of the hidden state (projSize, hidden), LSTM only. */
   readonly weightHr?: Tensor;
+  /** The hidden state as the weights see it, where dropout acts on it; otherwise the state itself. */
+  readonly seen?: Tensor;
 }
 
 /**
@@ -60,14 +62,15 @@ export function step(
       return [gruResetBeforeStep(projected, states[0], weights)];
     default: {
       // h' = act(W_ih x + b_ih + W_hh h + b_hh)
-      const sum = ops.linear(states[0], weights.weightHh, projected);
+      const sum = ops.linear(weights.seen ?? states[0], weights.weightHh, projected);
       return [gate("h", kind === "RNN_RELU" ? ops.relu(sum) : ops.tanh(sum))];
     }
   }
 }
 
 function lstmStep(projected: Tensor, [h, c]: readonly Tensor[], weights: HiddenWeights): Tensor[] {
-  const { h: hidden, c: next } = lstmGates(ops.linear(h, weights.weightHh, projected), c);
+  const sum = ops.linear(weights.seen ?? h, weights.weightHh, projected);
+  const { h: hidden, c: next } = lstmGates(sum, c);
   return [weights.weightHr ? gate("h", ops.linear(hidden, weights.weightHr)) : hidden, next];
 }
 
@@ -107,9 +110,10 @@ export function lstmGates(
  * Cho et al. 2014 as PyTorch computes it, the reset gate after the product:
  * r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h: z = 1 keeps the old state.
  */
-function gruStep(projected: Tensor, h: Tensor, { weightHh, biasHh }: HiddenWeights): Tensor {
+function gruStep(projected: Tensor, h: Tensor, weights: HiddenWeights): Tensor {
+  const { weightHh, biasHh, seen = h } = weights;
   const size = h.shape[1];
-  const gates = ops.linear(h, weightHh, biasHh);
+  const gates = ops.linear(seen, weightHh, biasHh);
   const [xrz, xn] = ops.split(projected, [multiply(size, 2), size], 1);
   const [hrz, hn] = ops.split(gates, [multiply(size, 2), size], 1);
   const [r, z] = ops.split(ops.sigmoid(ops.add(xrz, hrz)), [size, size], 1);
@@ -118,14 +122,15 @@ function gruStep(projected: Tensor, h: Tensor, { weightHh, biasHh }: HiddenWeigh
 
 /** The lecture's and the 2014 paper's form: n = tanh(W_in x + b_in + W_hn (r h) + b_hn). */
 function gruResetBeforeStep(projected: Tensor, h: Tensor, weights: HiddenWeights): Tensor {
+  const { seen = h } = weights;
   const size = h.shape[1];
   const sizes = [multiply(size, 2), size];
   const [weightRz, weightN] = ops.split(weights.weightHh, sizes, 0);
   const [biasRz, biasN] = weights.biasHh ? ops.split(weights.biasHh, sizes, 0) : [];
   const [xrz, xn] = ops.split(projected, sizes, 1);
-  const gates = ops.sigmoid(ops.add(xrz, ops.linear(h, weightRz, biasRz)));
+  const gates = ops.sigmoid(ops.add(xrz, ops.linear(seen, weightRz, biasRz)));
   const [r, z] = ops.split(gates, [size, size], 1);
-  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.linear(ops.mul(r, h), weightN, biasN))), h);
+  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.linear(ops.mul(r, seen), weightN, biasN))), h);
 }
 
 function gruOutput(r: Tensor, z: Tensor, n: Tensor, h: Tensor): Tensor {
