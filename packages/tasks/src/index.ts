@@ -1,5 +1,6 @@
 import { classify } from "./classify/index.ts";
 import { forecast } from "./forecast/index.ts";
+import { generate } from "./generate/index.ts";
 import type { Task } from "./task.ts";
 
 export { nearestName, UserError, unknownName } from "./errors.ts";
@@ -23,4 +24,4 @@ export * from "./table.ts";
 export type * from "./task.ts";
 
 /** Every task of the command, by name. */
-export const tasks: Readonly<Record<string, Task>> = { classify, forecast };
+export const tasks: Readonly<Record<string, Task>> = { classify, forecast, generate };

@@ -181,6 +181,23 @@ export class RunFolder {
     await this.writeJson(runFiles.run, this.#info);
   }
 
+  /**
+   * Notes how many epochs are planned, and tells whether training goes on from the saved state: a learning
+   * rate that was planned for other epochs has to start anew.
+   */
+  async plan(epochs: number, start: Begun["start"], ui: TaskUi): Promise<boolean> {
+    const before = this.#info.details.epochs ?? epochs;
+    if (start === "resumed" && before !== epochs) {
+      ui.notice(
+        `The run was planned for ${before} epochs, now for ${epochs}: its learning rate ` +
+          "rises and falls once over the whole training, so it starts anew.",
+      );
+      await this.restart();
+    }
+    await this.update({ details: { epochs } });
+    return start === "resumed" && before === epochs;
+  }
+
   get info(): RunInfo {
     return this.#info;
   }

@@ -79,16 +79,8 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const { folder, start } = await RunFolder.begin("forecast", options, ui);
   try {
     const { epochs } = scheduleOf(series, options);
-    let resume = start === "resumed";
-    if (resume && folder.info.details.epochs !== epochs) {
-      ui.notice(
-        `The run was planned for ${folder.info.details.epochs} epochs, now for ${epochs}: its learning rate ` +
-          "rises and falls once over the whole training, so it starts anew.",
-      );
-      await folder.restart();
-      resume = false;
-    }
-    await folder.update({ details: { epochs, simulated: series.simulated } });
+    const resume = await folder.plan(epochs, start, ui);
+    await folder.update({ details: { simulated: series.simulated } });
     return await trainAll({ folder, options, series, resume }, ui);
   } finally {
     await folder.release();

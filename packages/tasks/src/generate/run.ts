@@ -1,0 +1,158 @@
+import { join } from "node:path";
+import { exportStep } from "../language/index.ts";
+import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
+import type {
+  EvaluateOptions,
+  EvaluateResult,
+  ExportOptions,
+  TaskUi,
+  TrainOptions,
+  TrainResult,
+} from "../task.ts";
+import { DEFAULT_VOCABULARY, loadText, loadWith, type Text } from "./corpus.ts";
+import {
+  metricsOf,
+  publishedRows,
+  resultTable,
+  scoreBaselines,
+  scoreModel,
+  verdict,
+} from "./evaluation.ts";
+import { extraOf, type Recipe, recipeFor } from "./recipe.ts";
+import { buildReport } from "./report.ts";
+import { loadRunState, type RunState, saveRunState } from "./runState.ts";
+import { type Trained, trainModel } from "./training.ts";
+
+export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+  if ((await RunFolder.inspect("generate", options)) === "finished") {
+    const { folder } = await RunFolder.begin("generate", options, ui);
+    await folder.need(runFiles.results, "tell the results");
+    const before = (await folder.readJson(runFiles.results)) as TrainResult;
+    return { ...before, dir: folder.dir, status: "already finished" };
+  }
+  // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
+  const { unit = "character", vocabulary = DEFAULT_VOCABULARY } = extraOf(options.extra);
+  const text = await loadText(options.data, unit, vocabulary, ui);
+  const kind = options.models[0] as Recipe["model"]["kind"];
+  const length = text.split.train.end;
+  const recipe = recipeFor(kind, text.vocabulary.size, length, options);
+  if (options.quick)
+    ui.notice("--quick: a smaller network, a shorter schedule; train without it for the best.");
+  const { folder, start } = await RunFolder.begin("generate", options, ui);
+  try {
+    const resume = await folder.plan(recipe.epochs, start, ui);
+    const storage = join(folder.dir, "training");
+    const run = { text, recipe, seed: options.seed, folder: storage, resume };
+    const trained = await trainModel(run, ui);
+    if (trained) return await finish({ folder, options, text, recipe, trained }, ui);
+    await folder.update({ status: "interrupted" });
+    return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
+  } finally {
+    await folder.release();
+  }
+}
+
+interface Finished {
+  readonly folder: RunFolder;
+  readonly options: TrainOptions;
+  readonly text: Text;
+  readonly recipe: Recipe;
+  readonly trained: Trained;
+}
+
+/** Scores and writes everything. */
+async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
+  const { folder, options, text, recipe, trained } = job;
+  const { model, fit } = trained;
+  const { vocabulary, split, source } = text;
+  const row = await scoreModel(recipe.model.kind, model, text, split.test);
+  const baselines = scoreBaselines(text);
+  const caption = `${source.title}: the last 10 %`;
+  const rows = [row, ...baselines, ...publishedRows(text)];
+  const table = resultTable(caption, vocabulary.unit, rows);
+  ui.table(table);
+  const lost = verdict(row, baselines);
+  if (lost) ui.warn(lost);
+  const warnings = [
+    ...(options.quick ? ["Shortened (`--quick`): longer training does better."] : []),
+    ...(lost ? [lost] : []),
+  ];
+  await saveRunState(folder, { model, vocabulary });
+  await folder.write(runFiles.model, await exportModelOf({ model, vocabulary }));
+  const command = `tensorlane train generate --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const report = await buildReport({ text, recipe, trained, table, warnings, command });
+  await folder.write(runFiles.report, report);
+  const result: TrainResult = {
+    dir: folder.dir,
+    status: "finished",
+    data: source.id,
+    train: {
+      model: recipe.model.kind,
+      losses: fit.history.map(({ loss }) => loss),
+      validation: fit.history.map(({ validation }) => validation?.loss ?? null),
+      bestEpoch: (fit.bestEpoch ?? 0) + 1,
+      steps: fit.steps,
+      parameters: trained.parameters,
+      seconds: Number(trained.seconds.toFixed(1)),
+    },
+    metrics: {
+      ...metricsOf(row),
+      unit: vocabulary.unit,
+      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one)])),
+    },
+  };
+  await folder.writeJson(runFiles.results, { ...result, dir: "." });
+  await folder.update({
+    status: "finished",
+    settings: { ...folder.info.settings, epochs: recipe.epochs },
+  });
+  return result;
+}
+
+export async function evaluate(
+  dir: string,
+  options: EvaluateOptions,
+  ui: TaskUi,
+): Promise<EvaluateResult> {
+  const folder = await RunFolder.open(dir);
+  const { model, vocabulary } = await loadRunState(folder);
+  const { data, models } = folder.info.settings;
+  const text = await loadWith(vocabulary, options.data ?? data, ui);
+  // Of another text the model has seen nothing, so that all of it is a test.
+  const other = options.data !== undefined && options.data !== data;
+  const part = other ? { start: 0, end: text.ids.length } : text.split.test;
+  const row = await scoreModel(models[0]!, model, text, part);
+  const baselines = other ? [] : scoreBaselines(text);
+  const caption = `${text.source.title}: ${other ? "the whole text" : "the last 10 %"}`;
+  const rows = [row, ...baselines, ...(other ? [] : publishedRows(text))];
+  ui.table(resultTable(caption, vocabulary.unit, rows));
+  return {
+    dir: folder.dir,
+    data: text.source.id,
+    metrics: {
+      ...metricsOf(row),
+      unit: vocabulary.unit,
+      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one)])),
+    },
+  };
+}
+
+/** The step-by-step model, with all that a program needs to write with it. */
+const exportModelOf = ({ model, vocabulary }: RunState): Promise<Uint8Array> =>
+  exportStep(
+    model,
+    {},
+    {
+      "tensorlane.unit": vocabulary.unit,
+      "tensorlane.vocabulary": JSON.stringify(vocabulary.tokens),
+    },
+  );
+
+export async function exportModel(dir: string, options: ExportOptions, ui: TaskUi) {
+  const folder = await RunFolder.open(dir);
+  const bytes = await exportModelOf(await loadRunState(folder));
+  const path = options.out ?? folder.path(runFiles.model);
+  await writeFileAtomic(path, bytes);
+  ui.notice(`${path}: ${bytes.length} bytes`);
+  return { path, bytes: bytes.length };
+}

@@ -1,0 +1,61 @@
+import { nn, ops, type Tensor } from "tensorlane";
+import type { LanguageModel, ModelState } from "./model.ts";
+
+/** Mean cross entropy in nats of logits (T, N, V) with the ids (N, T) that follow; those of -100 are left out. */
+export function tokenLoss(
+  logits: Tensor,
+  targets: Tensor,
+  reduction: "mean" | "sum" = "mean",
+): Tensor {
+  const classes = logits.shape.at(-1)!;
+  const flat = ops.reshape(ops.transpose(targets, 0, 1), [targets.size]);
+  return nn.crossEntropy(ops.reshape(logits, [targets.size, classes]), flat, { reduction });
+}
+
+/**
+ * A language model with the states that its streams have reached, as buffers: each training step goes on
+ * where the one before it stopped (truncated back-propagation through time), and checkpoints hold them.
+ */
+export class CarriedModel extends nn.Module {
+  readonly model: LanguageModel;
+  readonly state: CarriedState;
+
+  constructor(model: LanguageModel, rows: number) {
+    super();
+    this.model = model;
+    this.state = new CarriedState(model.stateSizes(), rows);
+  }
+
+  /** Ids (N, T), the ids that follow (N, T), 0 (N, 1) where a stream begins anew -> loss. */
+  forward(tokens: Tensor, targets: Tensor, keep: Tensor): Tensor {
+    const { logits, state } = this.model.forward(tokens, this.state.forward(keep));
+    this.state.update(state);
+    return tokenLoss(logits, targets);
+  }
+}
+
+class CarriedState extends nn.Module {
+  readonly #buffers: ReadonlyMap<string, nn.Buffer>;
+
+  constructor(sizes: Readonly<Record<string, number>>, rows: number) {
+    super();
+    this.#buffers = new Map(
+      Object.entries(sizes).map(([name, size]) => {
+        const zeros = new Float32Array(rows * size);
+        return [name, new nn.Buffer(zeros, [rows, size])] as const;
+      }),
+    );
+    Object.assign(this, Object.fromEntries(this.#buffers));
+  }
+
+  forward(keep: Tensor): ModelState {
+    const entries = [...this.#buffers].map(
+      ([name, buffer]) => [name, ops.mul(buffer, keep)] as const,
+    );
+    return Object.fromEntries(entries);
+  }
+
+  update(next: ModelState): void {
+    for (const [name, buffer] of this.#buffers) nn.updateBuffer(buffer, next[name]!);
+  }
+}

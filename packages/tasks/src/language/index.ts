@@ -1,0 +1,15 @@
+export { type BeamOptions, beamSearch, type Hypothesis, type Stepper } from "./beam.ts";
+export { CarriedModel, tokenLoss } from "./carried.ts";
+export {
+  LanguageModel,
+  type LanguageModelOptions,
+  type ModelState,
+  type RecurrentKind,
+} from "./model.ts";
+export { longestContext, NGram } from "./ngram.ts";
+export { checkSampling, pick, probabilities, type Sampling } from "./sampler.ts";
+export { compileScore, type Score } from "./scoring.ts";
+export { exportStep, type GenerateOptions, generate, StepModel } from "./step.ts";
+export { type Corpus, openText, readCorpus, readWith, type TextSource } from "./text.ts";
+export { type TokenIds, tokensOf, UNKNOWN, type Unit, Vocabulary } from "./vocabulary.ts";
+export { TokenWindows, windowFields, windowLoader } from "./windows.ts";

@@ -1,0 +1,114 @@
+import { nn, ops, random, type Size, type Tensor } from "tensorlane";
+
+export type RecurrentKind = "rnn" | "lstm" | "gru";
+
+/** What a language model is made of; kept in `run.json`, so that the model can be built again. */
+export interface LanguageModelOptions {
+  readonly kind: RecurrentKind;
+  /** Number of different tokens, V. */
+  readonly tokens: number;
+  /** Units of a recurrent layer, H. */
+  readonly hidden: number;
+  readonly layers: number;
+  /** Size of the learnt vectors that stand for tokens; 0: one-hot vectors of size V. */
+  readonly embedding: number;
+  /** Output weights are the embedding's (Press & Wolf 2017): the last layer has `embedding` units. */
+  readonly tied: boolean;
+  /** Share of a layer's outputs, and of the learnt input vectors, that is left out while training. */
+  readonly dropout: number;
+  /** Leave the same units out at all steps of a window (Gal & Ghahramani 2016), not others at each. */
+  readonly variational: boolean;
+  /** Share of the weights from state to state that is left out for a window (Merity et al. 2018). */
+  readonly recurrentDropout: number;
+}
+
+/** Carried states by name, `h0`, `c0`, `h1`, ... for the layers from below, (N, units) each. */
+export type ModelState = Readonly<Record<string, Tensor>>;
+
+const layerOf = { rnn: nn.RNN, lstm: nn.LSTM, gru: nn.GRU } as const;
+
+/**
+ * A recurrent language model: which token follows. Token ids (N, T) and the states before them ->
+ * logits (T, N, V) and the states after them.
+ *
+ * @example
+ * const { logits, state } = model.forward(tokens); // (N, T) int32, from zero states
+ */
+export class LanguageModel extends nn.Module {
+  readonly options: LanguageModelOptions;
+  readonly embedding?: nn.Embedding;
+  readonly layers: readonly (nn.RNN | nn.LSTM | nn.GRU)[];
+  readonly head: nn.Linear;
+
+  constructor(options: LanguageModelOptions) {
+    super();
+    this.options = options;
+    const { kind, tokens, embedding, tied, recurrentDropout } = options;
+    if (embedding > 0) {
+      this.embedding = new nn.Embedding({ numEmbeddings: tokens, embeddingDim: embedding });
+    }
+    const sizes = layerSizes(options);
+    this.layers = sizes.map((hiddenSize, i) => {
+      const inputSize = sizes[i - 1] ?? (embedding || tokens);
+      return new layerOf[kind]({ inputSize, hiddenSize, recurrentDropout });
+    });
+    this.head = new nn.Linear({ inFeatures: sizes.at(-1)!, outFeatures: tokens });
+    if (tied && this.embedding) {
+      // The embedding's normal distribution of spread 1 would saturate the softmax as output weights.
+      nn.init.reset(this.embedding.weight, nn.init.uniform(-0.1, 0.1));
+      Object.assign(this.head, { weight: this.embedding.weight });
+    }
+  }
+
+  forward(
+    tokens: Tensor,
+    state: ModelState = this.zeroState(tokens.shape[0]!),
+  ): { readonly logits: Tensor; readonly state: ModelState } {
+    const { dropout } = this.options;
+    const steps = ops.transpose(tokens, 0, 1);
+    let x = this.embedding
+      ? this.leaveOut(this.embedding.forward(steps), dropout)
+      : ops.oneHot(steps, this.options.tokens);
+    const next: Record<string, Tensor> = {};
+    for (const [i, layer] of this.layers.entries()) {
+      const { output, state: after } = layer.forward(x, { state: stateOf(state, i) });
+      for (const [name, value] of Object.entries(after)) {
+        if (value) next[`${name}${i}`] = ops.squeeze(value, 0);
+      }
+      x = this.leaveOut(output, dropout);
+    }
+    return { logits: this.head.forward(x), state: next };
+  }
+
+  /** Units of each state, by name. */
+  stateSizes(): Readonly<Record<string, number>> {
+    const names = this.options.kind === "lstm" ? ["h", "c"] : ["h"];
+    const entries = this.layers.flatMap(({ hiddenSize }, i) =>
+      names.map((name) => [`${name}${i}`, hiddenSize] as const),
+    );
+    return Object.fromEntries(entries);
+  }
+
+  /** The states before the first token, for a batch of n. */
+  zeroState(n: Size): ModelState {
+    const sizes = Object.entries(this.stateSizes());
+    return Object.fromEntries(sizes.map(([name, size]) => [name, ops.zeros([n, size])]));
+  }
+
+  /** Dropout over (T, N, units), with one mask for all steps where it is variational. */
+  private leaveOut(x: Tensor, p: number): Tensor {
+    if (!this.training || p === 0) return x;
+    const shape = this.options.variational ? [1, ...x.shape.slice(1)] : x.shape;
+    const mask = random(shape, { kind: "bernoulli", p: 1 - p });
+    return ops.mul(x, ops.mul(mask, 1 / (1 - p)));
+  }
+}
+
+/** Units of each layer. */
+const layerSizes = ({ hidden, layers, tied, embedding }: LanguageModelOptions): number[] =>
+  Array.from({ length: layers }, (_, i) => (tied && i === layers - 1 ? embedding : hidden));
+
+function stateOf(state: ModelState, layer: number): nn.RecurrentState {
+  const [h, c] = ["h", "c"].map((name) => state[`${name}${layer}`]);
+  return { h: ops.unsqueeze(h!, 0), ...(c && { c: ops.unsqueeze(c, 0) }) };
+}

@@ -1,0 +1,193 @@
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, relative } from "node:path";
+import { createGunzip, gunzipSync } from "node:zlib";
+import { dataEntries, dataEntry, obtainFile } from "tensorlane/node";
+import { UserError } from "../errors.ts";
+import { type TokenIds, tokensOf, type Unit, unseenCharacters, Vocabulary } from "./vocabulary.ts";
+
+/** A text that can be read from its beginning, piece by piece, as often as needed. */
+export interface TextSource {
+  readonly id: string;
+  readonly title: string;
+  /** What must be said about it: files left out. */
+  readonly notes: readonly string[];
+  read(): AsyncIterable<string>;
+}
+
+/** Read at once; no more of a large file is in memory. */
+const CHUNK = 2 ** 20;
+
+/** Folders of a source tree that hold nothing written by hand. */
+const skipped = new Set(["node_modules", "__pycache__", "dist", "build", "target"]);
+
+/** A registered text by its id, a text file (UTF-8, also gzipped), or the texts of a folder. */
+export async function openText(data: string): Promise<TextSource> {
+  if (dataEntries().some(({ id, kind }) => id === data && kind === "text")) return registered(data);
+  const found = await stat(data).catch(() => undefined);
+  if (found === undefined) {
+    throw new UserError(
+      `${data} does not exist; give a text file, a folder of text files or the id of a data set.`,
+    );
+  }
+  if (found.isDirectory()) return folderText(data);
+  const title = basename(data);
+  return { id: data, title, notes: [], read: () => decoded(data) };
+}
+
+async function registered(id: string): Promise<TextSource> {
+  const entry = dataEntry(id);
+  const { bytes, origin } = await obtainFile(entry, "text");
+  const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(plain);
+  return {
+    id,
+    title: entry.title,
+    notes: origin === "network" ? [`${id} was downloaded.`] : [],
+    async *read() {
+      yield text;
+    },
+  };
+}
+
+/** The text files of a folder and those below it, in the order of their paths; others are counted. */
+async function folderText(folder: string): Promise<TextSource> {
+  const texts: string[] = [];
+  const others: string[] = [];
+  for (const path of await filesBelow(folder)) {
+    ((await isText(path)) ? texts : others).push(path);
+  }
+  if (texts.length === 0) {
+    throw new UserError(`${folder} holds no text file (UTF-8); ${others.length} other files.`);
+  }
+  const named = others.slice(0, 3).map((path) => relative(folder, path));
+  return {
+    id: folder,
+    title: `${basename(folder)}: ${texts.length} text files`,
+    notes:
+      others.length === 0
+        ? []
+        : [`left out, not UTF-8 text: ${others.length} files (${named.join(", ")}, ...)`],
+    async *read() {
+      for (const path of texts) {
+        yield* decoded(path);
+        yield "\n";
+      }
+    },
+  };
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files: string[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith(".") || skipped.has(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) files.push(...(await filesBelow(path)));
+    else if (entry.isFile()) files.push(path);
+  }
+  return files;
+}
+
+/** Whether a whole file is UTF-8 without NUL, as text is. */
+async function isText(path: string): Promise<boolean> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for await (const bytes of createReadStream(path, { highWaterMark: CHUNK })) {
+      if ((bytes as Buffer).includes(0)) return false;
+      decoder.decode(bytes as Buffer, { stream: true });
+    }
+    decoder.decode();
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+async function* decoded(path: string): AsyncGenerator<string> {
+  const file = createReadStream(path, { highWaterMark: CHUNK });
+  const bytes = path.endsWith(".gz") ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
+  if (bytes !== file) file.on("error", (error) => bytes.destroy(error));
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let position = 0;
+  try {
+    for await (const chunk of bytes) {
+      const text = decoder.decode(chunk as Buffer, { stream: true });
+      position += (chunk as Buffer).length;
+      if (text !== "") yield text;
+    }
+    decoder.decode();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const near = Math.max(0, position - 3);
+    throw new UserError(
+      `${path} is not text in UTF-8 (wrong bytes at or after byte ${near}); convert it first, ` +
+        "for example with `iconv -f ISO-8859-1 -t UTF-8`.",
+      { cause: error },
+    );
+  }
+}
+
+/** Whole tokens of a text, as lists; a word cut by the end of a piece goes on in the next. */
+async function* tokenLists(source: TextSource, unit: Unit): AsyncGenerator<readonly string[]> {
+  let rest = "";
+  for await (const piece of source.read()) {
+    if (unit === "character") {
+      yield tokensOf(piece, unit);
+      continue;
+    }
+    const tokens = tokensOf(rest + piece, unit);
+    rest = tokens.at(-1) ?? "";
+    // A space at the end may belong to the word that follows.
+    yield tokens.slice(0, -1);
+  }
+  if (rest !== "") yield [rest];
+}
+
+/** A text as ids. */
+export interface Corpus {
+  readonly source: TextSource;
+  readonly vocabulary: Vocabulary;
+  readonly ids: TokenIds;
+}
+
+/** Reads a text twice: once to count its tokens, once to write down their ids. */
+export async function readCorpus(source: TextSource, unit: Unit, limit: number): Promise<Corpus> {
+  const counts = new Map<string, number>();
+  let length = 0;
+  for await (const tokens of tokenLists(source, unit)) {
+    for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
+    length += tokens.length;
+  }
+  if (length === 0) throw new UserError(`${source.id} is empty: there is nothing to learn from.`);
+  const vocabulary = Vocabulary.fromCounts(unit, counts, limit);
+  return { source, vocabulary, ids: await idsOf(source, vocabulary, length) };
+}
+
+/** Reads a text with a vocabulary made before; throws UserError for characters it does not have. */
+export async function readWith(vocabulary: Vocabulary, source: TextSource): Promise<Corpus> {
+  let length = 0;
+  for await (const tokens of tokenLists(source, vocabulary.unit)) length += tokens.length;
+  if (length === 0) throw new UserError(`${source.id} is empty: there is nothing to measure.`);
+  return { source, vocabulary, ids: await idsOf(source, vocabulary, length) };
+}
+
+async function idsOf(
+  source: TextSource,
+  vocabulary: Vocabulary,
+  length: number,
+): Promise<TokenIds> {
+  const ids = vocabulary.allocate(length);
+  const unseen = new Map<string, number>();
+  let at = 0;
+  for await (const tokens of tokenLists(source, vocabulary.unit)) {
+    for (const token of tokens) {
+      const id = vocabulary.idOf(token);
+      if (id < 0) unseen.set(token, (unseen.get(token) ?? 0) + 1);
+      ids[at++] = id;
+    }
+  }
+  if (unseen.size > 0) throw unseenCharacters(source.title, unseen, vocabulary);
+  return ids;
+}
