@@ -154,8 +154,10 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
       ui,
     );
     const losses = lossesOf(trained);
+    // What was spent before an interruption counts.
+    const seconds = Number(resume ? (folder.info.details.seconds ?? 0) : 0) + trained.seconds;
     if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted" });
+      await folder.update({ status: "interrupted", details: { seconds } });
       return { dir: folder.dir, status: "interrupted", train: { model, losses }, metrics: {} };
     }
     // The one look at the test part.
@@ -177,7 +179,18 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
     await folder.write(
       runFiles.report,
       buildReport({
-        ...{ set, model, trained, schedule, predictions, scores, table, warnings, parameters },
+        ...{
+          set,
+          model,
+          trained,
+          seconds,
+          schedule,
+          predictions,
+          scores,
+          table,
+          warnings,
+          parameters,
+        },
         command: commandOf(options),
       }),
     );
@@ -194,7 +207,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
         bestEpoch: bestEpoch + 1,
         steps,
         parameters,
-        seconds: Number(trained.seconds.toFixed(2)),
+        seconds: Number(seconds.toFixed(2)),
         images: set.train.length,
         ...(adopted && origin && fineTuningFacts(origin, adopted.fineTuning)),
       },

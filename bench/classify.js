@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+// Trains the classifiers that the documents quote, and writes their curves and figures.
+//
+//   npm run bench:classify -- mnist gtsrb cifar finetune     (needs the network, or TENSORLANE_DATA_MIRROR)
+//   npm run bench:classify -- cifar --out DIR                (goes on with the runs that DIR holds)
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const command = join(root, "packages/cli/bin/tensorlane.js");
+
+const args = process.argv.slice(2);
+const at = args.indexOf("--out");
+const given = at < 0 ? undefined : args.splice(at, 2)[1];
+const folder = given ?? mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
+
+/** Trains, or goes on with, one run; what the documents need of its result. */
+function train(name, ...options) {
+  const line = ["train", "classify", ...options, "--seed", "1"];
+  process.stderr.write(`tensorlane ${line.join(" ")}\n`);
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [command, ...line, "--out", join(folder, name), "--resume", "--json"],
+    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
+  );
+  if (status !== 0) throw new Error(`${name} ended with status ${status}`);
+  const { train: run, metrics, simulated } = JSON.parse(stdout.trim().split("\n").at(-1));
+  if (simulated) throw new Error("the data were out of reach: simulated figures are not quoted");
+  const { model, losses, validation, bestEpoch, steps, parameters, seconds, images } = run;
+  return {
+    command: `tensorlane ${line.join(" ").replaceAll(`${folder}/`, "")}`,
+    ...{ model, parameters, images, epochs: losses.length, steps, bestEpoch, seconds },
+    testError: round(metrics.error),
+    top5Error: round(metrics.top5Error),
+    trainingLoss: losses.map((loss) => Number(loss.toPrecision(5))),
+    validationError: validation.map(round),
+  };
+}
+
+const round = (value) => (value === null ? null : Number(value.toFixed(3)));
+
+/** Few pictures of new classes: weights from other classes against a fresh start, for as long. */
+function finetune() {
+  const few = ["--data", "gtsrb-part", "--model", "resnet20", "--classes", "22-42"];
+  few.push("--per-class", "3", "--lr", "0.02");
+  const base = ["--data", "gtsrb-part", "--model", "resnet20", "--classes", "0-21"];
+  const before = train("base", ...base, "--epochs", "12");
+  const from = ["--from", join(folder, "base")];
+  const frozen = train("frozen", ...few, ...from, "--freeze", "features", "--epochs", "20");
+  const tuned = train("tuned", ...few, ...from, "--epochs", "20");
+  const longest = Math.max(frozen.seconds, tuned.seconds);
+  // As long as the longer one of the two: whole epochs, rounded up.
+  const probe = train("probe", ...few, "--epochs", "5");
+  const epochs = Math.ceil((5 * longest) / probe.seconds);
+  const scratch = train("scratch", ...few, "--epochs", String(Math.max(epochs, 20)));
+  return { before, frozen, tuned, scratch };
+}
+
+const jobs = {
+  mnist: () => train("mnist", "--data", "mnist", "--model", "lenet5"),
+  gtsrb: () => train("gtsrb", "--data", "gtsrb-part", "--model", "resnet20"),
+  cifar: () => train("cifar", "--data", "cifar10-part", "--model", "resnet20"),
+  finetune,
+};
+
+const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
+const machine = {
+  cpu: cpus()[0].model,
+  cores: availableParallelism(),
+  node: process.version,
+  tensorlane: version,
+};
+for (const name of args) {
+  if (!Object.hasOwn(jobs, name)) {
+    throw new Error(`no job "${name}"; there are ${Object.keys(jobs).join(", ")}`);
+  }
+  const path = join(root, `bench/results/classify-${name}.json`);
+  writeFileSync(path, `${JSON.stringify({ machine, result: jobs[name]() }, null, 2)}\n`);
+  process.stderr.write(`written: ${path}\n`);
+}
+if (given === undefined) rmSync(folder, { recursive: true, force: true });
