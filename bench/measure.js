@@ -1,0 +1,144 @@
+// One row: both sides load the same weights, show the same numbers, and then take turns.
+import { readFile } from "node:fs/promises";
+
+/** Steps whose losses are compared: those after the first see the gradients by way of the update. */
+const CHECKED = 3;
+/** float32 through up to 50 layers, sums in another order. */
+const TOLERANCE = { loss: 1e-3, change: 1e-2, output: 1e-3 };
+
+const sorted = (values) => [...values].sort((a, b) => a - b);
+/** @param {readonly number[]} values @param {number} q */
+export const quantile = (values, q) => {
+  const at = (values.length - 1) * q;
+  const [low, high] = [Math.floor(at), Math.ceil(at)];
+  const list = sorted(values);
+  return list[low] + (list[high] - list[low]) * (at - low);
+};
+export const median = (values) => quantile(values, 0.5);
+
+/**
+ * @typedef {import("./side.js").Side} Side
+ * @typedef {import("./rows/index.js").Row} Row
+ * @typedef {{ seconds: number, path: string, say: (line: string) => void }} Options
+ */
+
+/** Whether both sides compute the same. @returns {Promise<{ ok: boolean, error: number, of: string }>} */
+async function compare(kind, ours, peer, variant, path) {
+  if (kind === "inference") {
+    const read = async (side, fields) => {
+      const own = `${path}.${side.name}`;
+      const { elements } = await side.ask("check", { steps: 1, path: own, ...fields });
+      const { buffer, byteOffset } = await readFile(own);
+      return new Float32Array(buffer, byteOffset, elements);
+    };
+    const [a, b] = [await read(ours, {}), await read(peer, { variant })];
+    if (a.length !== b.length) return { ok: false, error: Number.POSITIVE_INFINITY, of: "output" };
+    let [gap, size] = [0, 0];
+    for (let i = 0; i < a.length; i++) {
+      gap = Math.max(gap, Math.abs(a[i] - b[i]));
+      size = Math.max(size, Math.abs(b[i]));
+    }
+    const error = gap / size;
+    return { ok: error < TOLERANCE.output, error, of: "output" };
+  }
+  const mine = await ours.ask("check", { steps: CHECKED });
+  const theirs = await peer.ask("check", { steps: CHECKED, variant });
+  const away = (a, b) => Math.abs(a - b) / Math.abs(b);
+  const loss = Math.max(...mine.losses.map((value, i) => away(value, theirs.losses[i])));
+  const change = away(mine.change, theirs.change);
+  // Written so that a NaN is not ok.
+  const ok = loss < TOLERANCE.loss && change < TOLERANCE.change;
+  return { ok, error: Math.max(loss, change), of: `losses of ${CHECKED} steps, size of the update` };
+}
+
+/** Milliseconds of a step, the best of a few after one to warm up. */
+async function probe(side, fields, seconds) {
+  const [first] = await side.time(1, fields);
+  const count = Math.max(1, Math.min(5, Math.floor((seconds * 1000) / first)));
+  return Math.min(first, ...(await side.time(count, fields)));
+}
+
+/** The fastest (side, variant) of all that PyTorch offers for this row; the others are let go. */
+async function fastest(peers, row, kind, { seconds, path, say }) {
+  let best;
+  for (const peer of peers) {
+    const { variants } = await peer.ask("load", { row, kind, path });
+    for (const variant of variants) {
+      const ms = await probe(peer, { variant }, seconds / 10);
+      say(`    ${peer.name}, ${variant}: ${ms.toFixed(1)} ms`);
+      if (best && ms >= best.ms) continue;
+      if (best && best.peer !== peer) await best.peer.ask("close");
+      best = { peer, variant, ms };
+    }
+    if (best.peer === peer) await peer.ask("keep", { variant: best.variant });
+    else await peer.ask("close");
+  }
+  return best;
+}
+
+/** Both in turn, A B A B, each for about as long. */
+async function takeTurns(ours, peer, variant, seconds) {
+  const turns = { ours: [], peer: [] };
+  const [mine] = await ours.time(1);
+  await peer.time(1, { variant });
+  const budget = seconds * 1000;
+  const countFor = (ms) => Math.max(1, Math.min(200, Math.round(budget / 10 / ms)));
+  let counts = [countFor(mine), 1];
+  const end = performance.now() + budget;
+  while (turns.ours.length < 3 || performance.now() < end) {
+    turns.ours.push(await ours.time(counts[0]));
+    turns.peer.push(await peer.time(counts[1], { variant }));
+    counts = [countFor(median(turns.ours.at(-1))), countFor(median(turns.peer.at(-1)))];
+  }
+  return turns;
+}
+
+/** Half the spread of the middle half of the turns' ratios: what a ratio may differ by without a reason. */
+function noiseOf(turns) {
+  const ratios = turns.ours.map((times, i) => median(turns.peer[i]) / median(times));
+  return (quantile(ratios, 0.75) - quantile(ratios, 0.25)) / 2 / median(ratios);
+}
+
+const FLOPS = 2;
+/** A training step is about three forward passes: forward, gradients of the data, gradients of the weights. */
+const passes = { train: 3, inference: 1 };
+
+/**
+ * @param {Row} row @param {"train" | "inference"} kind @param {Side} ours
+ * @param {readonly Side[]} peers PyTorch under several settings; none where it is not there
+ * @param {Options} options
+ */
+export async function measureRow(row, kind, ours, peers, options) {
+  const { seconds, path } = options;
+  const { macs } = await ours.ask("load", { row, kind, path, write: true });
+  const result = { name: row.name, kind, ours: null, pytorch: null, ratio: null };
+  const finish = (times) => {
+    result.ours = median(times);
+    result.oursMin = Math.min(...times);
+    const flops = macs * FLOPS * passes[kind];
+    if (flops > 0) result.gflops = flops / result.oursMin / 1e6;
+    return result;
+  };
+  if (peers.length === 0) {
+    await ours.time(1);
+    const times = await ours.time(3);
+    while (times.reduce((a, b) => a + b) < seconds * 500) times.push(...(await ours.time(3)));
+    await ours.ask("close");
+    return { ...finish(times), check: null };
+  }
+  const best = await fastest(peers, row, kind, options);
+  const { peer, variant } = best;
+  // Timing has trained the network: the numbers are compared on the weights of the file.
+  await peer.ask("load", { row, kind, path });
+  const check = await compare(kind, ours, peer, variant, path);
+  const turns = await takeTurns(ours, peer, variant, seconds);
+  await ours.ask("close");
+  await peer.ask("close");
+  finish(turns.ours.flat());
+  const theirs = turns.peer.flat();
+  result.pytorch = median(theirs);
+  result.pytorchMin = Math.min(...theirs);
+  result.ratio = result.pytorch / result.ours;
+  result.noise = noiseOf(turns);
+  return { ...result, turns: turns.ours.length, setting: peer.name, variant, check };
+}

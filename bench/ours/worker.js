@@ -1,0 +1,186 @@
+// Our side of the bench: a JSON request a line on stdin, a JSON answer a line on stdout.
+import { readFile, writeFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+
+const begin = performance.now();
+const { data, defaultEngine, inspect, nn, onnx, ops, optim, Trainer, tensor, weights } =
+  await import("tensorlane");
+const engine = await defaultEngine();
+const importMs = performance.now() - begin;
+const { batchOf, build, lossOf } = await import("./networks.js");
+
+/** @typedef {import("../rows/index.js").Row} Row */
+
+/** Steps of a Trainer on one batch that comes again and again. */
+class Training {
+  /** @param {Row} row @param {nn.Module} model @param {ReturnType<typeof batchOf>} batch */
+  constructor(row, model, batch) {
+    this.loader = new data.DataLoader(new data.ArrayDataset(batch), {
+      batchSize: row.batch,
+      dropLast: true,
+      batchesPerEpoch: 1e9,
+    });
+    const onStep = ({ loss }) => {
+      this.done.push({ loss, at: performance.now() });
+      if (this.done.length === this.wanted) this.stop.abort();
+    };
+    this.trainer = new Trainer(model, {
+      loss: (network, fields) => lossOf(row, network, fields),
+      optimizer:
+        row.optimizer === "sgd"
+          ? new optim.SGD({ lr: row.lr, momentum: 0.9 })
+          : new optim.Adam({ lr: row.lr }),
+      callbacks: [{ onStep }],
+      engine,
+    });
+  }
+
+  /** @param {number} count @returns {Promise<{ loss: number, at: number }[]>} with the time each ended */
+  async steps(count) {
+    this.done = [];
+    this.wanted = count;
+    this.stop = new AbortController();
+    await this.trainer.fit(this.loader, { epochs: 1, signal: this.stop.signal });
+    return this.done;
+  }
+
+  release() {
+    this.trainer.release();
+  }
+}
+
+/** The exported model in bound memory: weights are constants that ONNX Runtime may lay out as it likes. */
+class Inference {
+  /** @param {nn.Module} model @param {{ x: { data: any, shape: number[] } }} batch */
+  static async create(model, { x }) {
+    const dtype = x.data instanceof Int32Array ? "int32" : "float32";
+    const bytes = await onnx.exportModel(model, { inputs: { x: { shape: x.shape, dtype } } });
+    const executable = await engine.compile(bytes, { label: "inference" });
+    const [{ name, shape }] = executable.outputs;
+    const output = new Float32Array(shape.reduce((product, n) => product * n, 1));
+    const binding = executable.bind({
+      inputs: { x: { dtype, ...x } },
+      outputs: { [name]: { dtype: "float32", shape, data: output } },
+    });
+    return Object.assign(new Inference(), { executable, binding, output });
+  }
+
+  /** @param {number} count @returns {Promise<{ at: number }[]>} when each ended */
+  async steps(count) {
+    const done = [];
+    for (let i = 0; i < count; i++) {
+      await this.binding.run();
+      done.push({ at: performance.now() });
+    }
+    return done;
+  }
+
+  release() {
+    this.binding.release();
+    this.executable.release();
+  }
+}
+
+/** @type {{ row: Row, kind: string, model: nn.Module, batch: any, run: any } | undefined} */
+let current;
+
+/** Multiply-adds of one forward pass over the batch. */
+const macsOf = (model, { x }) => inspect.summary(model, [tensor(x.data, x.shape)]).macs;
+
+const operations = {
+  /** Builds the network; writes weights and batch for the other side, or reads them. */
+  async load({ row, kind, path, write }) {
+    nn.manualSeed(1);
+    const model = build(row);
+    const batch = batchOf(row);
+    if (write) {
+      const all = new Map(model.stateDict());
+      for (const [name, value] of Object.entries(batch)) all.set(`batch.${name}`, value);
+      await writeFile(path, weights.writeSafetensors(all));
+    } else {
+      const { arrays } = weights.readSafetensors(await readFile(path));
+      model.loadStateDict(new Map([...arrays].filter(([name]) => !name.startsWith("batch."))));
+    }
+    model.train(kind === "train");
+    current = { row, kind, model, batch, run: undefined };
+    current.run =
+      kind === "train" ? new Training(row, model, batch) : await Inference.create(model, batch);
+    return { macs: macsOf(model, batch) };
+  },
+
+  /** Losses of the first steps without dropout and the norm of the change of all parameters; or the output. */
+  async check({ steps, path }) {
+    const { row, kind, model, batch, run } = current;
+    if (kind === "inference") {
+      await run.steps(1);
+      await writeFile(path, new Uint8Array(run.output.buffer));
+      return { elements: run.output.length };
+    }
+    const before = model.parameters().map((parameter) => parameter.data.slice());
+    const dropouts = [...model.namedModules()]
+      .map(([, module]) => module)
+      .filter((module) => module instanceof nn.Dropout)
+      .map((module) => ({ module, p: module.p }));
+    for (const { module } of dropouts) module.p = 0;
+    const checked = dropouts.length > 0 ? new Training(row, model, batch) : run;
+    const losses = (await checked.steps(steps)).map(({ loss }) => loss);
+    for (const { module, p } of dropouts) module.p = p;
+    let change = 0;
+    for (const [i, { data: after }] of model.parameters().entries()) {
+      for (let k = 0; k < after.length; k++) change += (after[k] - before[i][k]) ** 2;
+    }
+    if (checked !== run) {
+      checked.release();
+      run.release();
+      current.run = new Training(row, model, batch);
+    }
+    return { losses, change: Math.sqrt(change) };
+  },
+
+  async time({ count }) {
+    const start = performance.now();
+    const ends = (await current.run.steps(count)).map(({ at }) => at);
+    return { times: ends.map((at, i) => at - (i === 0 ? start : ends[i - 1])) };
+  },
+
+  close() {
+    current?.run.release();
+    current = undefined;
+    return {};
+  },
+
+  async gemm({ size, count }) {
+    const values = () => tensor(new Float32Array(size * size).fill(0.5), [size, size]);
+    const model = new nn.Module();
+    model.forward = (a, b) => ops.matmul(a, b);
+    const [a, b] = [values(), values()];
+    const shape = [size, size];
+    const bytes = await onnx.exportModel(model, { inputs: { a: { shape }, b: { shape } } });
+    const executable = await engine.compile(bytes, { label: "gemm" });
+    const value = () => ({ dtype: "float32", shape, data: new Float32Array(size * size).fill(0.5) });
+    const binding = executable.bind({
+      inputs: { a: value(), b: value() },
+      outputs: { [executable.outputs[0].name]: value() },
+    });
+    const times = [];
+    for (let i = 0; i < count; i++) {
+      const start = performance.now();
+      await binding.run();
+      times.push(performance.now() - start);
+    }
+    executable.release();
+    return { times };
+  },
+
+  memory: () => ({ bytes: process.resourceUsage().maxRSS * 1024 }),
+
+  info: () => ({ ...engine.info, node: process.version, importMs }),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { op, ...request } = JSON.parse(line);
+  const answer = await Promise.resolve()
+    .then(() => operations[op](request))
+    .catch((error) => ({ error: error.stack ?? String(error) }));
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

@@ -1,0 +1,88 @@
+/**
+ * What is measured, once for both sides: `bench/ours/networks.js` and `bench/pytorch/networks.py` build a
+ * row's network from these fields. Convolutional rows train with SGD (momentum 0.9), recurrent ones with
+ * Adam: forward, loss, backward and update of every parameter, no gradient of the input.
+ *
+ * @typedef {object} Row
+ * @property {string} name unique, as the tables show it
+ * @property {"conv" | "recurrent"} family what PyTorch's setting is chosen by in a quick run
+ * @property {string} network
+ * @property {number} batch
+ * @property {"sgd" | "adam"} optimizer
+ * @property {number} lr
+ * @property {number[]} [input] shape of an image (C, H, W)
+ * @property {number} [classes]
+ * @property {number} [steps] T
+ * @property {number} [inputSize]
+ * @property {number} [hiddenSize]
+ * @property {number} [numLayers]
+ * @property {boolean} [bidirectional]
+ */
+
+const imagenet = [3, 224, 224];
+
+/** @type {(name: string, network: string, batch: number, input?: number[], classes?: number) => Row} */
+const image = (name, network, batch, input = imagenet, classes = 1000) => ({
+  name: `${name} (${batch})`,
+  family: "conv",
+  network,
+  batch,
+  input,
+  classes,
+  optimizer: "sgd",
+  lr: 0.01,
+});
+
+/** @type {(network: string, steps: number, more?: Partial<Row>, title?: string) => Row} */
+const sequence = (network, steps, more = {}, title = network) => {
+  const row = { batch: 64, inputSize: 128, hiddenSize: 256, numLayers: 1, bidirectional: false };
+  const sizes = { ...row, ...more };
+  return {
+    name: `${title} T${steps} N${sizes.batch} I${sizes.inputSize} H${sizes.hiddenSize}`,
+    family: "recurrent",
+    network,
+    steps,
+    ...sizes,
+    optimizer: "adam",
+    lr: 0.001,
+  };
+};
+
+const convolutional = [
+  image("LeNet-5", "lenet5", 64, [1, 32, 32], 10),
+  image("AlexNet", "alexnet", 8),
+  image("VGG-16", "vgg16", 4),
+  image("GoogLeNet", "googlenet", 8),
+  image("ResNet-18", "resnet18", 8),
+  image("ResNet-50", "resnet50", 4),
+  image("ResNet-20 CIFAR", "resnet20", 128, [3, 32, 32], 10),
+];
+
+const recurrent = ["RNN", "LSTM", "GRU"].flatMap((network) => [
+  ...[50, 100, 500].map((steps) => sequence(network, steps)),
+  sequence(network, 100, { numLayers: 3 }, `${network} 3 layers`),
+  sequence(network, 100, { bidirectional: true }, `${network} bidirectional`),
+]);
+
+const character = sequence(
+  "charLM",
+  100,
+  { batch: 32, inputSize: 65, hiddenSize: 512, classes: 65 },
+  "char-LM",
+);
+
+/** @type {readonly Row[]} */
+export const rows = [...convolutional, ...recurrent, character];
+
+/** A quick run chooses PyTorch's setting for all rows of a family by these. */
+export const probes = { conv: "AlexNet (8)", recurrent: "LSTM T50 N64 I128 H256" };
+
+/** Families of rows along one size, for the curves of cost. @type {Record<string, readonly Row[]>} */
+export const scaling = {
+  batch: [1, 2, 4, 8, 16].map((batch) => image("ResNet-18", "resnet18", batch)),
+  "sequence length": [25, 50, 100, 200, 400].map((steps) => sequence("LSTM", steps)),
+  width: [64, 128, 256, 512].map((hiddenSize) => sequence("LSTM", 50, { hiddenSize })),
+  depth: [20, 32, 44, 56].map((depth) =>
+    image(`ResNet-${depth} CIFAR`, `resnet${depth}`, 32, [3, 32, 32], 10),
+  ),
+};

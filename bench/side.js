@@ -1,0 +1,73 @@
+// One side of a comparison: a child process that is asked by lines of JSON and answers each with one.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+/** Idle threads of either side wait actively for a while before they sleep: let them, before the other runs. */
+const SETTLE_MS = 60;
+
+export class Side {
+  /** @param {{ name: string, command: string, args: string[], env?: Record<string, string> }} options */
+  constructor({ name, command, args, env = {} }) {
+    this.name = name;
+    this.errors = "";
+    /** @type {((line: string | undefined) => void) | undefined} */
+    this.waiting = undefined;
+    this.child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child.stderr.on("data", (chunk) => {
+      this.errors = (this.errors + chunk).slice(-4000);
+    });
+    // A process that died says so by the answer that never comes.
+    this.child.stdin.on("error", () => {});
+    const lines = createInterface({ input: this.child.stdout });
+    lines.on("line", (line) => this.settle(line));
+    this.child.on("error", (error) => {
+      this.errors += error.message;
+      this.settle(undefined);
+    });
+    this.child.on("close", () => {
+      this.ended = true;
+      this.settle(undefined);
+    });
+  }
+
+  /** @param {string | undefined} line */
+  settle(line) {
+    const { waiting } = this;
+    this.waiting = undefined;
+    waiting?.(line);
+  }
+
+  /** @param {string} op @param {object} [fields] @returns {Promise<any>} the answer */
+  async ask(op, fields = {}) {
+    const line = this.ended
+      ? undefined
+      : await new Promise((resolve) => {
+          this.waiting = resolve;
+          this.child.stdin.write(`${JSON.stringify({ op, ...fields })}\n`);
+        });
+    if (line === undefined) throw new Error(`${this.name} ended during "${op}": ${this.errors}`);
+    const answer = JSON.parse(line);
+    if (answer.error) throw new Error(`${this.name}, "${op}": ${answer.error}`);
+    return answer;
+  }
+
+  /**
+   * Runs steps, then leaves the processors alone. @param {number} count @param {object} [fields]
+   * @returns {Promise<number[]>} milliseconds of each
+   */
+  async time(count, fields = {}) {
+    const { times } = await this.ask("time", { count, ...fields });
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    return times;
+  }
+
+  async end() {
+    if (this.ended) return;
+    const closed = new Promise((resolve) => this.child.once("close", resolve));
+    this.child.stdin.end();
+    await closed;
+  }
+}

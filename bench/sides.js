@@ -1,0 +1,30 @@
+// Starts the processes of both sides.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { settingsFor } from "./pytorch/settings.js";
+import { Side } from "./side.js";
+
+const file = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Python with torch: `TENSORLANE_BENCH_PYTHON`, or Debian's. */
+export const python = process.env.TENSORLANE_BENCH_PYTHON ?? "/usr/bin/python3";
+
+/** @param {Record<string, string>} [env] */
+export const startOurs = (env) =>
+  new Side({ name: "tensorlane", command: process.execPath, args: [file("ours/worker.js")], env });
+
+/** @param {import("./pytorch/settings.js").Setting} setting */
+export const startPytorch = ({ name, env }) =>
+  new Side({ name, command: python, args: [file("pytorch/worker.py")], env });
+
+/** PyTorch's settings; none, and loudly, where it is not there. */
+export function pytorchSettings(threads, say, options) {
+  const { status, error, stderr } = spawnSync(python, ["-c", "import torch, torchvision, numpy"], {
+    encoding: "utf8",
+  });
+  if (status === 0) return settingsFor(threads, say, options);
+  const why = error?.message ?? stderr.trim().split("\n").at(-1);
+  say(`WARNING: no PyTorch to compare with: ${python}: ${why}`);
+  say("WARNING: every row has pytorch null; install python3-torch and python3-torchvision");
+  return { settings: [], reference: false };
+}
