@@ -217,7 +217,7 @@ describe("graphs that are refused when they are run", () => {
       { outputs: ["y", "z"] },
     );
     const model = onnx.importModel(file);
-    expect(Object.keys(model.compute([x()]))).toEqual(["y", "z"]);
+    expect([...model.compute([x()]).keys()]).toEqual(["y", "z"]);
     expect(() => model.forward(x())).toThrow("the graph has 2 outputs (y, z)");
   });
 });

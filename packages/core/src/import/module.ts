@@ -67,7 +67,7 @@ export class ImportedModule extends Module {
 
   /** The one output of the graph, from its inputs in the file's order. */
   forward(...inputs: readonly Tensor[]): Tensor {
-    const outputs = Object.values(this.compute(inputs));
+    const outputs = [...this.compute(inputs).values()];
     if (outputs.length === 1) return outputs[0];
     throw new OnnxImportError(
       `forward gives one tensor, but the graph has ${outputs.length} outputs ` +
@@ -75,14 +75,14 @@ export class ImportedModule extends Module {
     );
   }
 
-  /** All outputs of the graph by name. */
-  compute(inputs: readonly Tensor[]): Readonly<Record<string, Tensor>> {
+  /** All outputs of the graph by name, in its order. */
+  compute(inputs: readonly Tensor[]): ReadonlyMap<string, Tensor> {
     const { opset, training } = this;
     const given = this.checkInputs(inputs);
     const run = { opset, training, updated: new Map<Buffer, Tensor>() };
     const scope = new Scope(this.program, run, [...this.constants, ...given]);
     const values = scope.runAll();
-    return Object.fromEntries(this.graphOutputs.map((name, i) => [name, asTensor(values[i])]));
+    return new Map(this.graphOutputs.map((name, i) => [name, asTensor(values[i])]));
   }
 
   private checkInputs(inputs: readonly Tensor[]): [string, Value][] {

@@ -319,6 +319,11 @@ function pad(c: Call): Tensor {
   return ops.pad(x, pairs, { mode: names[mode as keyof typeof names], value });
 }
 
+function triangle(c: Call): Tensor {
+  const run = c.int("upper", 1) !== 0 ? ops.triu : ops.tril;
+  return run(c.tensor(0), c.number(1, 0));
+}
+
 export const shapes: Rules = {
   Concat: concat,
   Constant: constant,
@@ -340,5 +345,6 @@ export const shapes: Rules = {
   Squeeze: squeeze,
   Tile: tile,
   Transpose: transpose,
+  Trilu: triangle,
   Unsqueeze: unsqueeze,
 };

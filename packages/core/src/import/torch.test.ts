@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { expectOutputs, expectStep, exportsOf, isWhole, skipped } from "./testing.ts";
+
+// Says it aloud: these are the comparisons with PyTorch itself; the committed files stand in for them.
+const why = skipped ? ` (${skipped})` : "";
+describe.skipIf(skipped)(`PyTorch's exports${why}`, () => {
+  const cases = skipped ? [] : exportsOf("small");
+
+  test.for(cases.filter(({ refused }) => !refused))("$name: outputs", (own) => expectOutputs(own));
+
+  const whole = cases.filter((own) => !own.refused && own.step && isWhole(own));
+  test.for(whole)("$name: one step of SGD", (own) => expectStep(own));
+
+  test("exports in training mode, unfolded, hold the weights themselves", () => {
+    const training = cases.filter(({ name, step }) => name.endsWith("training-17") && step);
+    expect(training.filter((own) => !whole.includes(own)).map(({ name }) => name)).toEqual([]);
+    expect(training.length).toBeGreaterThan(15);
+  });
+});
+
+/** The others take minutes, and gigabytes of a temporary folder: TENSORLANE_SLOW=1. */
+const quick = ["resnet18"];
+const slow = [
+  ..."alexnet vgg11 vgg11_bn vgg13 vgg16 vgg19 vgg19_bn googlenet googlenet-aux".split(" "),
+  ..."resnet34 resnet50 resnet101 resnet152".split(" "),
+];
+const names = process.env.TENSORLANE_SLOW === "1" ? [...quick, ...slow] : quick;
+
+/** What is left after dozens of layers of float32, forward and backward: 1.2e-5 in ResNet-18's first. */
+const DEEP = 1e-4;
+
+describe.skipIf(skipped)(`torchvision's networks${why}`, () => {
+  test.for(names)("%s: outputs, and one step of SGD", async (name) => {
+    const cases = exportsOf("torchvision", name);
+    expect(cases.filter(({ refused }) => refused)).toEqual([]);
+    for (const own of cases) {
+      await expectOutputs(own);
+      if (own.step) await expectStep(own, DEEP);
+    }
+  });
+});
