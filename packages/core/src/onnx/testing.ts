@@ -3,18 +3,25 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Debian's python3-onnx: not a dependency, so its checks are skipped, by name, where it is missing. */
+/** Debian's Python with its packages: not a dependency, so checks by it are skipped, by name, without. */
 const PYTHON = "/usr/bin/python3";
-function hasOnnx(): boolean {
+// One thread: PyTorch's threads would fight those of ONNX Runtime.
+const env = { ...process.env, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" };
+
+/** Runs Python; what it prints. */
+export const runPython = (args: readonly string[]): string =>
+  execFileSync(PYTHON, args, { encoding: "utf8", env, stdio: ["ignore", "pipe", "pipe"] });
+
+/** Why checks by these modules of Python are skipped here, if they are. */
+export function whySkipped(...modules: readonly string[]): string | undefined {
   try {
-    execFileSync(PYTHON, ["-c", "import onnx"], { stdio: "ignore" });
-    return true;
+    runPython(["-c", `import ${modules.join(", ")}`]);
+    return undefined;
   } catch {
-    return false;
+    return `skipped: ${modules.map((name) => `python3-${name}`).join(", ")} not installed`;
   }
 }
-/** Why checks by python3-onnx are skipped here, if they are. */
-export const skipped = hasOnnx() ? undefined : "skipped: python3-onnx is not installed";
+export const skipped = whySkipped("onnx");
 
 /** Names of the files that onnx.checker refuses, with its reason; full_check infers all shapes too. */
 export function refused(models: ReadonlyMap<string, Uint8Array>): string[] {
@@ -34,8 +41,7 @@ for i in range(int(sys.argv[2])):
     except Exception as error:
         print(i, str(error).replace("\\n", " ")[:300])
 `;
-    const args = ["-c", script, folder, String(names.length)];
-    const lines = execFileSync(PYTHON, args, { encoding: "utf8" }).trim();
+    const lines = runPython(["-c", script, folder, String(names.length)]).trim();
     return lines
       ? lines.split("\n").map((line) => `${names[Number.parseInt(line, 10)]}: ${line}`)
       : [];

@@ -107,6 +107,13 @@ function view(name: string, { offset, shape, strides }: TensorRef, storage: Tens
   if (!(last < storage.length)) {
     throw bad(`tensor "${shown(name)}" reaches element ${last} of a storage of ${storage.length}`);
   }
+  const isWhole = shape.every(
+    (n, axis) => n === 1 || strides[axis] === sizeOf(shape.slice(axis + 1)),
+  );
+  if (isWhole) {
+    result.set(storage.subarray(offset, offset + size) as never);
+    return result;
+  }
   const index = shape.map(() => 0);
   let at = offset;
   for (let i = 0; i < size; i++) {
