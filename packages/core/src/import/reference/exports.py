@@ -134,7 +134,7 @@ def torchvision_net(name):
     net = slim(getattr(models, kind)(num_classes=5, **extra))
     without_dropout(net)
     # AlexNet and VGG pool to a fixed size, which their exports can do of multiples only.
-    side = 256 if kind != name else 224 if kind.startswith(("alexnet", "vgg")) else 64
+    side = 256 if kind != name else 224 if kind.startswith(("alexnet", "vgg")) else 96
     return net, (image(4, 3, side, side),)
 
 
