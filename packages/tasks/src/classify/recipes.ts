@@ -28,7 +28,11 @@ const rules: readonly Rule[] = [
   [/./, /^lenet5$/, { optimizer: "AdamW", lr: 5e-3, weightDecay: 0.01, batch: 128, epochs: 14 }],
   [/gtsrb/, /^lenet5$/, { epochs: 60 }],
   [/gtsrb/, /^(resnet|plain)(20|32|44|56|110)$/, { batch: 64, epochs: 24 }],
-  [/cifar10-part/, /^(resnet|plain)(20|32|44|56|110)$/, { batch: 64, epochs: 30, labelSmoothing: 0.1 }],
+  [
+    /cifar10-part/,
+    /^(resnet|plain)(20|32|44|56|110)$/,
+    { batch: 64, epochs: 30, labelSmoothing: 0.1 },
+  ],
 ];
 
 /** What training pictures of a set may undergo without changing their class. */

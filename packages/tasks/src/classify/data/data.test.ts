@@ -1,11 +1,16 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { encode } from "fast-png";
 import { strToU8, zipSync } from "fflate";
 import { afterAll, describe, expect, test } from "vitest";
 import { quietUi } from "../../testing.ts";
+import { ImageDataset } from "../images/dataset.ts";
 import { ImagePool } from "../images/pool.ts";
+import { readFiles } from "./folder.ts";
 import { readSigns } from "./gtsrb.ts";
 import { loadImages } from "./load.ts";
 import { readMnist } from "./mnist.ts";
@@ -183,6 +188,34 @@ describe("readers", () => {
       readSigns({ train: strToU8("no zip"), test: ppm, truth: ppm }, options),
     ).rejects.toThrow(/not a readable zip/);
   });
+});
+
+test("files beyond the memory limit are decoded when needed, to the same numbers", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tensorlane-images-"));
+  try {
+    const files = Array.from({ length: 4 }, (_, i) => {
+      const data = Uint8Array.from({ length: 60 * 50 * 3 }, (_, k) => (k * (i + 3)) % 256);
+      const path = join(folder, `${i}.png`);
+      writeFileSync(path, encode({ width: 60, height: 50, channels: 3, data }));
+      return { name: path, label: i % 2, content: { path } };
+    });
+    const [kept, read] = [
+      await readFiles(files, options),
+      await readFiles(files, { ...options, limit: 10_000 }),
+    ];
+    expect([kept.kept, read.kept]).toEqual([true, false]);
+    // The first still fits.
+    expect(read.sources.filter((source) => "picture" in source)).toHaveLength(1);
+    const batch = ({ sources, labels }: typeof kept) =>
+      new ImageDataset({
+        ...{ set: { sources, labels, channels: 3 }, indices: Int32Array.of(3, 0, 2), pool },
+        preprocessing: { size: 32, cover: 1, border: "edge", mean: [0, 0, 0], std: [1, 1, 1] },
+        augmentation: { flip: true, cropArea: 0.4, saturation: 0.5 },
+      }).get([0, 1, 2], 3);
+    expect(await batch(read)).toEqual(await batch(kept));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe("divisions", () => {

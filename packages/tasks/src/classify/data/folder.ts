@@ -28,7 +28,7 @@ export interface ReadFiles {
   readonly skipped: readonly SkippedFile[];
   /** Place of each given file among those read; -1 for a skipped one. */
   readonly places: Int32Array;
-  /** Whether the pixels are kept in memory. */
+  /** Whether all pixels are kept in memory. */
   readonly kept: boolean;
 }
 
@@ -77,7 +77,6 @@ export async function readFiles(
   const places = new Int32Array(files.length).fill(-1);
   for (const [place, i] of good.entries()) places[i] = place;
   return {
-    // Beyond the limit none is kept: one way for the whole set.
     sources: good.map((i) => found[i]!),
     labels: Int32Array.from(good, (i) => files[i]!.label),
     names: good.map((i) => files[i]!.name),
