@@ -47,6 +47,14 @@ const expected: Readonly<Record<string, (text: string) => void>> = {
       "[5,12,4] same numbers",
     ]);
   },
+  "05-finetune-onnx": (text) => {
+    const [names, first, last, parameters] = text.split("\n");
+    expect(names).toContain("2/relu");
+    const [before, after] = [first, last].map((line) => line.split(" ").map(Number));
+    expect(after[0]).toBeLessThan(before[0] / 2);
+    expect(after[1]).toBeGreaterThan(0.95);
+    expect(parameters).toBe("0.0.weight, 0.0.bias, 0.1.weight, 0.1.bias, 1.weight, 1.bias");
+  },
 };
 
 test("every example is run here", async () => {

@@ -60,6 +60,11 @@ export class ImportedModule extends Module {
     );
   }
 
+  /** Names of all that the graph computes, inputs before their users: where it can be cut. */
+  get valueNames(): readonly string[] {
+    return this.program.steps.flatMap(({ node }) => node.output.filter((name) => name !== ""));
+  }
+
   /** Weights and running statistics under the names that the file gives them. */
   override *ownState(): Generator<[string, Parameter]> {
     for (const [name, value] of this.constants) if (value instanceof Parameter) yield [name, value];
