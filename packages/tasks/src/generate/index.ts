@@ -56,7 +56,7 @@ export const generate: Task = {
         description: "draw dropout anew at each step, not once for a window",
       },
       {
-        flags: "--recurrent-dropout <share>",
+        flags: "--weight-dropout <share>",
         description: "weights from state to state left out (0.2)",
         parse: share,
       },

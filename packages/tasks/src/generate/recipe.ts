@@ -11,7 +11,7 @@ export interface GenerateExtra {
   readonly tied?: boolean;
   readonly dropout?: number;
   readonly eachStep?: boolean;
-  readonly recurrentDropout?: number;
+  readonly weightDropout?: number;
   readonly steps?: number;
 }
 
@@ -39,8 +39,8 @@ export function recipeFor(
 ): Recipe {
   const given = extraOf(extra);
   const steps = given.steps ?? Math.max(1, Math.min(64, Math.floor((length - 1) / 4)));
-  // At least eight windows in each stream, so that states are carried and an epoch has some updates.
-  const rows = batch ?? Math.max(1, Math.min(32, Math.floor((length - 1) / (8 * steps))));
+  // At least 32 windows in each stream: a short text needs updates more than it needs exact gradients.
+  const rows = batch ?? Math.max(1, Math.min(32, Math.floor((length - 1) / (32 * steps))));
   const windows = Math.max(1, Math.floor((length - 1) / (rows * steps)));
   const full = Math.max(1, Math.min(60, Math.round(UPDATES / windows)));
   const usual = length >= 300_000 ? 512 : length >= 50_000 ? 256 : 128;
@@ -55,7 +55,7 @@ export function recipeFor(
       tied: given.tied ?? (embedding > 0 && given.unit === "word"),
       dropout: given.dropout ?? 0.25,
       variational: !given.eachStep,
-      recurrentDropout: given.recurrentDropout ?? 0.2,
+      weightDropout: given.weightDropout ?? 0.2,
     },
     rows,
     steps,

@@ -80,7 +80,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
     layers: `${model.layers} x ${model.hidden}`,
     input: model.embedding > 0 ? `vectors of ${model.embedding}` : "one-hot",
     dropout: `${model.dropout}${model.variational ? ", one mask a window" : ""}`,
-    "recurrent dropout": model.recurrentDropout,
+    "weight dropout": model.weightDropout,
     parameters: trained.parameters,
     "streams x steps": `${rows} x ${steps}`,
     epochs,

@@ -19,7 +19,7 @@ export interface LanguageModelOptions {
   /** Leave the same units out at all steps of a window (Gal & Ghahramani 2016), not others at each. */
   readonly variational: boolean;
   /** Share of the weights from state to state that is left out for a window (Merity et al. 2018). */
-  readonly recurrentDropout: number;
+  readonly weightDropout: number;
 }
 
 /** Carried states by name, `h0`, `c0`, `h1`, ... for the layers from below, (N, units) each. */
@@ -43,14 +43,14 @@ export class LanguageModel extends nn.Module {
   constructor(options: LanguageModelOptions) {
     super();
     this.options = options;
-    const { kind, tokens, embedding, tied, recurrentDropout } = options;
+    const { kind, tokens, embedding, tied, weightDropout } = options;
     if (embedding > 0) {
       this.embedding = new nn.Embedding({ numEmbeddings: tokens, embeddingDim: embedding });
     }
     const sizes = layerSizes(options);
     this.layers = sizes.map((hiddenSize, i) => {
       const inputSize = sizes[i - 1] ?? (embedding || tokens);
-      return new layerOf[kind]({ inputSize, hiddenSize, recurrentDropout });
+      return new layerOf[kind]({ inputSize, hiddenSize, weightDropout });
     });
     this.head = new nn.Linear({ inFeatures: sizes.at(-1)!, outFeatures: tokens });
     if (tied && this.embedding) {

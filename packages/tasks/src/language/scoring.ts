@@ -21,11 +21,14 @@ export type Score = (ids: TokenIds, from: number, to: number) => Promise<number>
 /**
  * Compiles the measure of a language model: mean nats of the tokens [from, to), each predicted from those
  * before it. State is carried along; the part is cut into at most 16 stretches, and each reads the 256
- * tokens before it first, so that a cut costs nothing that can be seen.
+ * tokens before it first, so that a cut costs nothing that can be seen. A part that begins within the first
+ * 256 tokens of the text starts from zero states.
  */
 export async function compileScore(model: LanguageModel): Promise<Score> {
   const byRows = new Map<number, Promise<Awaited<ReturnType<typeof compileRows>>>>();
-  return async (ids, from, to) => {
+  return async (ids, begin, to) => {
+    // The very first token of a text has nothing before it and is not predicted.
+    const from = Math.max(begin, 1);
     const rows = Math.max(1, Math.min(MAX_ROWS, Math.floor((to - from) / LEAST)));
     if (!byRows.has(rows)) byRows.set(rows, compileRows(model, rows));
     const run = await byRows.get(rows)!;
@@ -33,6 +36,8 @@ export async function compileScore(model: LanguageModel): Promise<Score> {
     let state: Record<string, Value> = zeros(model, rows);
     let sum = 0;
     for (let offset = -WARM_UP; offset < length; offset += STEPS) {
+      // What was read as "before the text" was not text.
+      if (offset === 0 && from <= WARM_UP) startAnew(state);
       const window = cut(ids, { from, to, rows, length, offset });
       const { loss, ...next } = await run({ ...window, ...state });
       sum += Number(loss!.data[0]);
@@ -41,8 +46,7 @@ export async function compileScore(model: LanguageModel): Promise<Score> {
         Object.entries(next).map(([name, value]) => [name, { ...value, data: value.data.slice() }]),
       );
     }
-    // The very first token of a text has nothing before it and is not predicted.
-    return sum / (to - Math.max(from, 1));
+    return sum / (to - from);
   };
 }
 
@@ -82,6 +86,11 @@ interface Cut {
   readonly length: number;
   /** Of the window's first target from the row's first scored token. */
   readonly offset: number;
+}
+
+/** Sets the first row's state to zero. */
+function startAnew(state: Readonly<Record<string, Value>>): void {
+  for (const { data, shape } of Object.values(state)) (data as Float32Array).fill(0, 0, shape[1]!);
 }
 
 /** One window of every row: tokens, and the targets that count. */

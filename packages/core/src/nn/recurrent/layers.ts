@@ -19,7 +19,7 @@ export interface RecurrentOptions {
   /** Dropout on the outputs of every layer but the last, while training. */
   readonly dropout?: number;
   /** Share of the hidden-to-hidden weights left out of a training step (Merity et al. 2018); 0. */
-  readonly recurrentDropout?: number;
+  readonly weightDropout?: number;
   readonly bidirectional?: boolean;
 }
 
@@ -50,7 +50,7 @@ abstract class Recurrent extends Module {
   readonly batchFirst: boolean;
   readonly bidirectional: boolean;
   readonly dropout: number;
-  readonly recurrentDropout: number;
+  readonly weightDropout: number;
   protected readonly kind: Kind;
   /** Size of h: the projection's, where there is one. */
   protected readonly outputSize: number;
@@ -65,7 +65,7 @@ abstract class Recurrent extends Module {
     this.batchFirst = options.batchFirst ?? false;
     this.bidirectional = options.bidirectional ?? false;
     this.dropout = options.dropout ?? 0;
-    this.recurrentDropout = options.recurrentDropout ?? 0;
+    this.weightDropout = options.weightDropout ?? 0;
     this.bias = options.bias ?? true;
     this.outputSize = projSize || this.hiddenSize;
     for (const [name, value] of [
@@ -152,7 +152,7 @@ abstract class Recurrent extends Module {
   /** One mask for all steps: the same connections are missing throughout a sequence. */
   private hiddenWeight(name: string): Tensor {
     const weight = this.parameter(name)!;
-    return this.training ? dropout(weight, this.recurrentDropout) : weight;
+    return this.training ? dropout(weight, this.weightDropout) : weight;
   }
 
   private check(x: Tensor): void {

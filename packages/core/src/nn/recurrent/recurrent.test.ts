@@ -93,8 +93,8 @@ test("layers say which option is wrong", () => {
   );
 });
 
-test("recurrent dropout leaves out hidden-to-hidden weights, the same at every step", async () => {
-  const model = new nn.RNN({ inputSize: 1, hiddenSize: 40, bias: false, recurrentDropout: 0.5 });
+test("weight dropout leaves out hidden-to-hidden weights, the same at every step", async () => {
+  const model = new nn.RNN({ inputSize: 1, hiddenSize: 40, bias: false, weightDropout: 0.5 });
   // Identity weights carry each unit on, or lose it where its weight is left out.
   const eye = Float32Array.from({ length: 1600 }, (_, i) => (i % 41 === 0 ? 1 : 0));
   (model.parameter("weight_hh_l0")!.data as Float32Array).set(eye);

@@ -1,0 +1,162 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { planTrain } from "../plan.ts";
+import type { TaskUi, TrainResult } from "../task.ts";
+import { generate } from "./index.ts";
+import { recipeFor } from "./recipe.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "tensorlane-generate-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+function quietUi() {
+  const said: string[] = [];
+  const written: string[] = [];
+  const ui: TaskUi = {
+    signal: new AbortController().signal,
+    notice: (text) => void said.push(text),
+    warn: (text) => void said.push(text),
+    progress: () => ({ update: () => {}, stop: () => {} }),
+    table: () => {},
+    write: (text) => void written.push(text),
+  };
+  return { ui, said, written };
+}
+
+/** A few kilobytes with words and lines, but no period. */
+function story(lines: number): string {
+  const who = ["the cat", "a dog", "the old king", "my sister"];
+  const does = ["sees", "hears", "follows", "never finds"];
+  let seed = 7;
+  const pick = (list: readonly string[]) => {
+    seed = (seed * 1103515245 + 12345) % 2 ** 31;
+    return list[Math.floor(seed / 65536) % list.length]!;
+  };
+  const line = () => `${pick(who)} ${pick(does)} ${pick(who)}.`;
+  return Array.from({ length: lines }, () => `${line()}\n`).join("");
+}
+
+const write = (name: string, content: string): string => {
+  const path = join(scratch, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+interface Wish {
+  readonly data: string;
+  readonly out: string;
+  readonly model?: string;
+  readonly epochs?: number;
+  readonly extra?: Record<string, unknown>;
+}
+
+async function train({ data, out, model = "lstm", epochs = 4, extra = {} }: Wish) {
+  const models = [model];
+  const options = await planTrain(generate, { data, models, epochs, seed: 3, out, extra });
+  const { ui, said } = quietUi();
+  return { result: await generate.train(options, ui), said };
+}
+
+async function predict(dir: string, prompt: string, extra: Record<string, unknown> = {}) {
+  const { ui, written } = quietUi();
+  const all = { length: 40, temperature: 0.8, seed: 1, ...extra };
+  const result = await generate.predict(dir, [prompt], { extra: all }, ui);
+  return { text: written.join(""), pieces: written, result };
+}
+
+describe("a text of a few kilobytes", () => {
+  const out = join(scratch, "story");
+  let result: TrainResult;
+  beforeAll(async () => {
+    const data = write("story.txt", story(200));
+    ({ result } = await train({ data, out, epochs: 12, extra: { hidden: 64 } }));
+  });
+
+  test("is learnt: far better than counting characters, and than at first", () => {
+    const { nats, baselines } = result.metrics as never as {
+      nats: number;
+      baselines: Record<string, { nats: number }>;
+    };
+    expect(nats).toBeLessThan(0.6 * baselines["character frequencies"]!.nats);
+    const losses = result.train.losses;
+    expect(losses).toHaveLength(12);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+    for (const file of ["best.safetensors", "model.onnx", "report.html", "results.json"]) {
+      expect(readFileSync(join(out, file)).length).toBeGreaterThan(100);
+    }
+  });
+
+  test("is gone on with, piece by piece, the same for the same seed", async () => {
+    const one = await predict(out, "the ");
+    expect(one.text.startsWith("the ")).toBe(true);
+    expect(one.text).toHaveLength(4 + 40 + 1);
+    expect(one.pieces.length).toBeGreaterThan(40);
+    expect((await predict(out, "the ")).text).toBe(one.text);
+    expect((await predict(out, "the ", { seed: 2 })).text).not.toBe(one.text);
+    expect(one.result.text).toBe(one.text.slice(0, -1));
+  });
+
+  test("the likeliest text has the words of the story", async () => {
+    const { text } = await predict(out, "\n", { temperature: 0, length: 60 });
+    const known = new Set(story(200).match(/\w+/g));
+    const words = text.match(/\w+/g)!.slice(0, -1);
+    expect(words.filter((word) => known.has(word)).length).toBeGreaterThan(0.7 * words.length);
+  });
+
+  test("is measured alike again, and another text too", async () => {
+    const { ui } = quietUi();
+    const again = await generate.evaluate(out, { extra: {} }, ui);
+    expect(again.metrics.nats).toBeCloseTo(result.metrics.nats as number, 6);
+    const other = write("other.txt", story(50).split("\n").reverse().join("\n"));
+    const { metrics } = await generate.evaluate(out, { data: other, extra: {} }, ui);
+    expect(metrics.nats).toBeLessThan(3);
+    const strange = write("strange.txt", `${story(20)} § §`);
+    await expect(generate.evaluate(out, { data: strange, extra: {} }, ui)).rejects.toThrow(
+      /strange\.txt has a character that the model never saw: "§" \(U\+00A7, 2 times\)/,
+    );
+  });
+
+  test("wrong prompts are refused with reasons", async () => {
+    await expect(predict(out, "naïve")).rejects.toThrow(/the prompt .* never saw: "ï"/);
+    const { ui } = quietUi();
+    await expect(generate.predict(out, ["a", "b"], { extra: {} }, ui)).rejects.toThrow(
+      /takes one prompt, received 2: put it in quotes, "a b"/,
+    );
+  });
+});
+
+test("words of a folder of texts", async () => {
+  mkdirSync(join(scratch, "tree"), { recursive: true });
+  write("tree/a.txt", story(80));
+  write("tree/b.txt", story(90));
+  const out = join(scratch, "words");
+  const extra = { unit: "word", hidden: 32, embedding: 16, vocabulary: 15 };
+  const { result, said } = await train({
+    ...{ data: join(scratch, "tree"), out, model: "gru", epochs: 6, extra },
+  });
+  expect(said.join()).toMatch(/words, 15 different; [\d.]+ % are unknown words/);
+  const { nats, perplexity } = result.metrics as Record<string, number>;
+  expect(perplexity).toBeCloseTo(Math.exp(nats!), 6);
+  const { text } = await predict(out, "the cat", { length: 30 });
+  expect(text).not.toContain("<unk>");
+});
+
+test("a text that is too short, and data that are none, leave no folder behind", async () => {
+  const out = join(scratch, "none");
+  await expect(train({ data: write("short.txt", "too short"), out })).rejects.toThrow(
+    /short\.txt has 9 characters; at least 100 are needed/,
+  );
+  await expect(train({ data: write("empty.txt", ""), out })).rejects.toThrow(/is empty/);
+  expect(() => readFileSync(join(out, "run.json"))).toThrow();
+});
+
+test("recipes fit the length of the text", () => {
+  const settings = { data: "", models: ["lstm"], seed: 1, quick: false, extra: {} };
+  for (const length of [90, 3000, 200_000, 1_000_000, 180_000_000]) {
+    const { rows, steps, epochs, model } = recipeFor("lstm", 65, length, settings);
+    expect(rows * steps).toBeLessThan(length);
+    expect(epochs).toBeGreaterThanOrEqual(1);
+    expect(model.hidden).toBe(length < 50_000 ? 128 : length < 300_000 ? 256 : 512);
+  }
+});
