@@ -6,6 +6,7 @@ import { loopOf } from "../graph/ops/scan.ts";
 import { Parameter, placeholder, Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
 import { Buffer, type Module } from "../nn/module.ts";
+import { tensorsIn } from "./loops.ts";
 import { macsOf } from "./macs.ts";
 
 /** One layer of a network. */
@@ -191,13 +192,6 @@ function observe(
       module.forward = own;
     }
   }
-}
-
-/** The tensors in what a forward returns: tensors, or arrays and objects of them. */
-function tensorsIn(value: unknown): Tensor[] {
-  if (value instanceof Tensor) return [value];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.values(value).flatMap(tensorsIn);
 }
 
 /** Parameters that are fields of each module, shared ones with the first that has them. */

@@ -77,11 +77,20 @@ const expand = (node: Node): readonly Tensor[] =>
     return asScan(attrs.kind, unpack(node.inputs, attrs), attrs.reverse);
   });
 
+/** Layers with a projection, by the node of their loop. */
+const projections = new WeakMap<
+  Node,
+  { readonly kind: Kind; readonly inputs: LayerInputs; readonly reverse: boolean }
+>();
+
 /**
  * A layer's node as a loop that holds all of its weights, for those who look at single steps; undefined for
  * other nodes.
  */
 export function layerAsLoop(node: Node): Node | undefined {
+  const projecting = projections.get(node);
+  if (projecting)
+    return asScan(projecting.kind, projecting.inputs, projecting.reverse, true)[0].node;
   if (node.op !== (recurrentOp as unknown as Op)) return undefined;
   const attrs = node.attrs as Attrs;
   return asScan(attrs.kind, unpack(node.inputs, attrs), attrs.reverse, true)[0].node;
@@ -169,7 +178,12 @@ export function recurrentLayer(
 ): readonly Tensor[] {
   const { x, weightIh, weightHh, biasIh, biasHh, weightHr, states, lengths } = inputs;
   // ONNX's LSTM has no projection: that one is always a scan.
-  if (weightHr) return asScan(kind, inputs, options.reverse);
+  if (weightHr) {
+    const { reverse } = options;
+    const outputs = asScan(kind, inputs, reverse);
+    projections.set(outputs[0].node, { kind, inputs, reverse });
+    return outputs;
+  }
   return apply(
     recurrentOp,
     [x, weightIh, weightHh]
