@@ -25,13 +25,15 @@ export const median = (values) => quantile(values, 0.5);
 /** Whether both sides compute the same. @returns {Promise<{ ok: boolean, error: number, of: string }>} */
 async function compare(kind, ours, peer, variant, path) {
   if (kind === "inference") {
-    const read = async (side, fields) => {
-      const own = `${path}.${side.name}`;
+    const read = async (side, own, fields) => {
       const { elements } = await side.ask("check", { steps: 1, path: own, ...fields });
       const { buffer, byteOffset } = await readFile(own);
       return new Float32Array(buffer, byteOffset, elements);
     };
-    const [a, b] = [await read(ours, {}), await read(peer, { variant })];
+    const [a, b] = [
+      await read(ours, `${path}.ours`, {}),
+      await read(peer, `${path}.peer`, { variant }),
+    ];
     if (a.length !== b.length) return { ok: false, error: Number.POSITIVE_INFINITY, of: "output" };
     let [gap, size] = [0, 0];
     for (let i = 0; i < a.length; i++) {
@@ -48,7 +50,11 @@ async function compare(kind, ours, peer, variant, path) {
   const change = away(mine.change, theirs.change);
   // Written so that a NaN is not ok.
   const ok = loss < TOLERANCE.loss && change < TOLERANCE.change;
-  return { ok, error: Math.max(loss, change), of: `losses of ${CHECKED} steps, size of the update` };
+  return {
+    ok,
+    error: Math.max(loss, change),
+    of: `losses of ${CHECKED} steps, size of the update`,
+  };
 }
 
 /** Milliseconds of a step, the best of a few after one to warm up. */

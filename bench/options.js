@@ -33,5 +33,6 @@ export function readOptions(argv) {
   if (!(seconds > 0)) throw new Error(`--seconds must be above 0, received "${values.seconds}"`);
   if (values.blas !== undefined && values.blas !== "system")
     throw new Error(`--blas can only be "system", received "${values.blas}"`);
-  return { ...values, seconds, rows: new RegExp(values.rows, "i") };
+  if (values.guard && values.scaling) throw new Error("--guard compares rows: not with --scaling");
+  return { ...values, seconds, rows: new RegExp(values.rows, "i"), everything: values.rows === "" };
 }

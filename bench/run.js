@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 // Ours beside PyTorch, in turns. `npm run bench -- --help` says what it can do; bench/README.md how to read it.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { regressions } from "./guard.js";
 import { machineFacts } from "./machine.js";
-import { measureRow, median } from "./measure.js";
+import { measureRow } from "./measure.js";
 import { help, readOptions } from "./options.js";
-import { probes, rows } from "./rows/index.js";
-import { pytorchSettings, startOurs, startPytorch } from "./sides.js";
+import { measureOthers } from "./others.js";
+import { benchMarkdown, benchPlot, benchTable, scalingMarkdown } from "./report.js";
+import { probes, rows, scaling } from "./rows/index.js";
+import { Peers, pytorchSettings, startOurs } from "./sides.js";
 
 const options = readOptions(process.argv.slice(2));
 if (options.help) {
@@ -17,36 +21,7 @@ if (options.help) {
 const say = (line) => process.stderr.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const path = join(folder, "row.safetensors");
-
-/** PyTorch's processes, one for each setting, started when they are first needed. */
-class Peers {
-  /** @param {readonly import("./pytorch/settings.js").Setting[]} settings */
-  constructor(settings) {
-    this.settings = settings;
-    /** @type {Map<string, import("./side.js").Side>} */
-    this.sides = new Map();
-    /** @type {Map<string, string>} the chosen setting's name by family, in a quick run */
-    this.chosen = new Map();
-  }
-
-  all() {
-    return this.settings.map((setting) => {
-      const side = this.sides.get(setting.name) ?? startPytorch(setting);
-      this.sides.set(setting.name, side);
-      return side;
-    });
-  }
-
-  /** @param {import("./rows/index.js").Row} row */
-  for(row) {
-    const name = this.chosen.get(row.family);
-    return name ? [this.sides.get(name)] : this.all();
-  }
-
-  async end() {
-    for (const side of this.sides.values()) await side.end();
-  }
-}
+const results = fileURLToPath(new URL("results", import.meta.url));
 
 /** The rows, those first by which a quick run chooses PyTorch's settings. */
 function inOrder(selected) {
@@ -59,7 +34,11 @@ async function measureRows(selected, ours, peers) {
   for (const { row, kind } of inOrder(selected)) {
     say(`${row.name}, ${kind}`);
     const sides = peers.for(row);
-    const result = await measureRow(row, kind, ours, sides, { seconds: options.seconds, path, say });
+    const result = await measureRow(row, kind, ours, sides, {
+      seconds: options.seconds,
+      path,
+      say,
+    });
     if (options.quick && result.setting) peers.chosen.set(row.family, result.setting);
     say(`  ${inWords(result)}`);
     results.push(result);
@@ -71,41 +50,92 @@ const order = ({ name, kind }) =>
 
 function inWords({ ours, pytorch, ratio, check }) {
   if (pytorch === null) return `ours ${ours.toFixed(2)} ms, nothing to compare with`;
-  const numbers = check.ok ? "same numbers" : `DIFFERENT NUMBERS, off by ${check.error.toExponential(1)}`;
+  const numbers = check.ok
+    ? "same numbers"
+    : `DIFFERENT NUMBERS, off by ${check.error.toExponential(1)}`;
   return `ours ${ours.toFixed(2)} ms, PyTorch ${pytorch.toFixed(2)} ms: ${ratio.toFixed(2)} x, ${numbers}`;
 }
 
 /** GFLOP/s of a large square product: the most that either side's library reaches on this machine. */
 async function gemmPeak(side) {
-  const size = 2048;
-  const { times } = await side.ask("gemm", { size, count: 8 });
+  const size = 1024;
+  const { times } = await side.ask("gemm", { size, seconds: Math.min(1, options.seconds) });
   return (2 * size ** 3) / Math.min(...times) / 1e6;
 }
 
-async function main() {
+/** Cost along one size at a time: training steps only. */
+async function measureScaling(ours, peers) {
+  const result = {};
+  for (const [along, family] of Object.entries(scaling)) {
+    const selected = family.map((row) => ({ row, kind: "train" }));
+    result[along] = await measureRows(selected, ours, peers);
+  }
+  return result;
+}
+
+function selectRows() {
   const selected = rows
     .flatMap((row) => ["train", "inference"].map((kind) => ({ row, kind })))
     .filter(({ row, kind }) => options.rows.test(`${row.name} ${kind}`));
   if (selected.length === 0) throw new Error(`--rows ${options.rows} matches none of the rows`);
+  return selected;
+}
+
+async function main() {
+  const selected = selectRows();
   const ours = startOurs();
   const info = await ours.ask("info");
   const { settings, reference } = pytorchSettings(info.threads, say, options);
   const peers = new Peers(settings);
   try {
-    const results = await measureRows(selected, ours, peers);
-    const peer = peers.sides.get(results.find(({ setting }) => setting)?.setting);
+    const measured = options.scaling
+      ? { scaling: await measureScaling(ours, peers) }
+      : { rows: await measureRows(selected, ours, peers) };
+    const first = (measured.rows ?? Object.values(measured.scaling).flat()).find((r) => r.setting);
+    const setting = settings.find(({ name }) => name === first?.setting);
+    const peer = peers.sides.get(first?.setting);
     const facts = machineFacts(info, await peer?.ask("info"));
-    const gemm = { ours: await gemmPeak(ours), pytorch: peer ? await gemmPeak(peer) : null };
-    return { machine: { ...facts, referenceBlas: reference, gemmGflops: gemm }, rows: results };
+    const gemmGflops = { ours: await gemmPeak(ours), pytorch: peer ? await gemmPeak(peer) : null };
+    const machine = { ...facts, referenceBlas: reference, gemmGflops };
+    // Those that a selection of rows leaves out need no compile times and start-ups either.
+    if (options.scaling || !options.everything) return { machine, ...measured };
+    return { machine, ...measured, others: await measureOthers({ path, say, setting }) };
   } finally {
     await peers.end();
     await ours.end();
   }
 }
 
+/** Writes the result for machines and for people. */
+function write(result, out) {
+  mkdirSync(out, { recursive: true });
+  const name = result.scaling ? "scaling" : "bench";
+  const json = `${JSON.stringify(result, null, 2)}\n`;
+  writeFileSync(join(out, `${name}.json`), json);
+  if (result.scaling) {
+    writeFileSync(join(out, "scaling.md"), scalingMarkdown(result.scaling, result.machine));
+  } else {
+    writeFileSync(join(out, "bench.md"), benchMarkdown(result));
+    writeFileSync(join(out, "bench.svg"), benchPlot(result));
+  }
+  say(`written: ${join(out, `${name}.json`)}`);
+}
+
 try {
   const result = await main();
+  const { out = !options.quick && options.everything && !options.guard ? results : undefined } =
+    options;
+  if (out) write(result, out);
+  if (options.guard) {
+    const committed = JSON.parse(readFileSync(join(results, "bench.json"), "utf8"));
+    const failures = regressions(committed.rows, result.rows);
+    for (const line of failures) say(`REGRESSION ${line}`);
+    if (failures.length > 0) process.exitCode = 1;
+    else say("guard: no ratio fell beyond noise");
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (result.rows) process.stdout.write(`${benchTable(result)}\n`);
+  else process.stdout.write(scalingMarkdown(result.scaling, result.machine));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

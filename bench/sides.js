@@ -28,3 +28,33 @@ export function pytorchSettings(threads, say, options) {
   say("WARNING: every row has pytorch null; install python3-torch and python3-torchvision");
   return { settings: [], reference: false };
 }
+
+/** PyTorch's processes, one for each setting, started when they are first needed. */
+export class Peers {
+  /** @param {readonly import("./pytorch/settings.js").Setting[]} settings */
+  constructor(settings) {
+    this.settings = settings;
+    /** @type {Map<string, import("./side.js").Side>} */
+    this.sides = new Map();
+    /** @type {Map<string, string>} the chosen setting's name by family, in a quick run */
+    this.chosen = new Map();
+  }
+
+  all() {
+    return this.settings.map((setting) => {
+      const side = this.sides.get(setting.name) ?? startPytorch(setting);
+      this.sides.set(setting.name, side);
+      return side;
+    });
+  }
+
+  /** @param {import("./rows/index.js").Row} row */
+  for(row) {
+    const name = this.chosen.get(row.family);
+    return name ? [this.sides.get(name)] : this.all();
+  }
+
+  async end() {
+    for (const side of this.sides.values()) await side.end();
+  }
+}

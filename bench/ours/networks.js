@@ -47,10 +47,7 @@ export function build(row) {
 /** @param {Row} row @param {nn.Module} model @param {Record<string, Tensor>} batch */
 export function lossOf(row, model, { x, y }) {
   const output = model.forward(x);
-  if (row.network === "googlenet") {
-    const aux = ops.add(nn.crossEntropy(output.aux1, y), nn.crossEntropy(output.aux2, y));
-    return ops.add(nn.crossEntropy(output.logits, y), ops.mul(aux, 0.3));
-  }
+  if (row.network === "googlenet") return models.googlenetLoss(output, y);
   if (row.network === "charLM") {
     return nn.crossEntropy(ops.reshape(output, [-1, row.classes]), ops.reshape(y, [-1]));
   }

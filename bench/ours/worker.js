@@ -149,21 +149,23 @@ const operations = {
     return {};
   },
 
-  async gemm({ size, count }) {
-    const values = () => tensor(new Float32Array(size * size).fill(0.5), [size, size]);
+  async gemm({ size, seconds }) {
     const model = new nn.Module();
     model.forward = (a, b) => ops.matmul(a, b);
-    const [a, b] = [values(), values()];
     const shape = [size, size];
     const bytes = await onnx.exportModel(model, { inputs: { a: { shape }, b: { shape } } });
     const executable = await engine.compile(bytes, { label: "gemm" });
-    const value = () => ({ dtype: "float32", shape, data: new Float32Array(size * size).fill(0.5) });
+    const value = () => ({
+      dtype: "float32",
+      shape,
+      data: Float32Array.from({ length: size * size }, Math.random),
+    });
     const binding = executable.bind({
       inputs: { a: value(), b: value() },
       outputs: { [executable.outputs[0].name]: value() },
     });
     const times = [];
-    for (let i = 0; i < count; i++) {
+    for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
       const start = performance.now();
       await binding.run();
       times.push(performance.now() - start);

@@ -35,14 +35,17 @@ function openblasBelow(root) {
  */
 function fetchOpenblas(say) {
   mkdirSync(cache, { recursive: true });
-  say(`PyTorch would run on the reference BLAS; fetching Debian's ${packages.join(", ")} to compare fairly`);
+  say(
+    `PyTorch would run on the reference BLAS; fetching Debian's ${packages.join(", ")} to compare fairly`,
+  );
   for (const name of packages) {
     const fetched = spawnSync("apt-get", ["download", name], {
       cwd: cache,
       timeout: 60_000,
       stdio: ["ignore", "ignore", "pipe"],
     });
-    const archive = existsSync(cache) && readdirSync(cache).find((file) => file.startsWith(`${name}_`));
+    const archive =
+      existsSync(cache) && readdirSync(cache).find((file) => file.startsWith(`${name}_`));
     if (!archive) {
       say(`  ${name} is out of reach: ${String(fetched.stderr ?? fetched.error).trim()}`);
       continue;
@@ -70,7 +73,8 @@ export function settingsFor(threads, say, { blas } = {}) {
     env: { LD_LIBRARY_PATH: folder },
   }));
   const slow = reference && libraries.length === 0;
-  if (slow) say("WARNING: PyTorch runs on the reference BLAS: ratios of matrix products flatter us");
+  if (slow)
+    say("WARNING: PyTorch runs on the reference BLAS: ratios of matrix products flatter us");
   if (libraries.length === 0) libraries.push({ name: `system BLAS (${system})`, env: {} });
   return { settings: libraries.flatMap((library) => ways(library, threads)), reference: slow };
 }

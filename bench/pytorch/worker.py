@@ -136,10 +136,10 @@ class Worker:
         self.model = self.x = self.y = None
         return {}
 
-    def gemm(self, size, count):
+    def gemm(self, size, seconds):
         a, b = torch.rand(size, size), torch.rand(size, size)
         times = []
-        for _ in range(count):
+        while sum(times) < seconds * 1e3:
             start = time.perf_counter()
             torch.mm(a, b)
             times.append((time.perf_counter() - start) * 1e3)

@@ -1,0 +1,107 @@
+// Markdown and SVG of a result, for people; the JSON is what everything else reads.
+import { bars } from "@tensorlane/tasks/report";
+
+const number = (value, digits) => (value == null ? "-" : value.toFixed(digits));
+const ms = (value) => number(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+
+/** @param {readonly string[]} head @param {readonly (readonly string[])[]} lines */
+const table = (head, lines) =>
+  [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** What was measured, on what, with which versions: every claim repeats it. */
+export function machineInWords({ machine }) {
+  const { cpu, cores, instructions, node, onnxruntime, pytorch, gemmGflops, date } = machine;
+  const isa = instructions.length > 0 ? ` (${instructions.join(", ")})` : "";
+  const ours = `${cores} cores of ${cpu}${isa}, Node ${node}, ONNX Runtime ${onnxruntime}`;
+  const theirs = pytorch
+    ? `PyTorch ${pytorch.torch} (${pytorch.reports} by its own report, oneDNN ${pytorch.onednn}, ${pytorch.blas.join(" + ")})`
+    : "no PyTorch";
+  const peak = Object.entries(gemmGflops)
+    .filter(([, value]) => value)
+    .map(([side, value]) => `${value.toFixed(0)} (${side})`);
+  return `${ours}; ${theirs}; ${date}. GFLOP/s of a 1024 x 1024 matrix product: ${peak.join(", ")}.`;
+}
+
+const peak = ({ gemmGflops }) => Math.max(gemmGflops.ours, gemmGflops.pytorch ?? 0);
+
+const checkInWords = (check) => {
+  if (!check) return "-";
+  return check.ok ? check.error.toExponential(0) : `DIFFERENT: ${check.error.toExponential(1)}`;
+};
+
+/** @param {{ machine: any, rows: readonly any[], others?: readonly any[] }} result */
+export function benchTable({ machine, rows, others = [] }) {
+  const best = peak(machine);
+  const lines = rows.map((row) => [
+    row.name,
+    row.kind,
+    ms(row.ours),
+    ms(row.pytorch),
+    number(row.ratio, 2),
+    row.noise === undefined ? "-" : `${(100 * row.noise).toFixed(0)} %`,
+    row.gflops ? `${row.gflops.toFixed(0)} (${((100 * row.gflops) / best).toFixed(0)} %)` : "-",
+    row.setting ? `${row.setting}; ${row.variant}` : "-",
+    checkInWords(row.check),
+  ]);
+  const head = [
+    "row",
+    "kind",
+    "ours, ms",
+    "PyTorch, ms",
+    "ratio",
+    "±",
+    "GFLOP/s (of the product's)",
+  ];
+  const parts = [table([...head, "PyTorch's best", "differs by"], lines)];
+  if (others.length > 0) {
+    const amounts = others.map((row) => [
+      row.name,
+      row.unit,
+      number(row.ours, 1),
+      number(row.pytorch, 1),
+      number(row.ratio, 2),
+    ]);
+    parts.push(table(["beside that", "unit", "ours", "PyTorch", "ratio"], amounts));
+  }
+  return parts.join("\n\n");
+}
+
+/** README's shorter table: one line a network. @param {{ rows: readonly any[] }} result */
+export function readmeTable(result) {
+  const names = [...new Set(result.rows.map(({ name }) => name))];
+  const cells = (name, kind) => {
+    const row = result.rows.find((entry) => entry.name === name && entry.kind === kind);
+    return row ? [`${ms(row.ours)} / ${ms(row.pytorch)}`, number(row.ratio, 2)] : ["-", "-"];
+  };
+  const head = ["ms, ours / PyTorch", "training step", "ratio", "inference", "ratio"];
+  const lines = names.map((name) => [name, ...cells(name, "train"), ...cells(name, "inference")]);
+  return `${table(head, lines)}\n\n${machineInWords(result)}\n`;
+}
+
+/** @param {any} result */
+export const benchMarkdown = (result) =>
+  `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster.\n\n` +
+  `${benchTable(result)}\n\n${machineInWords(result)}\n`;
+
+/** @param {{ rows: readonly any[] }} result */
+export const benchPlot = ({ rows }) =>
+  bars({
+    items: rows
+      .filter(({ ratio }) => ratio !== null)
+      .map(({ name, kind, ratio }) => ({ name: `${name}, ${kind}`, value: ratio })),
+    label: "times as fast as PyTorch",
+  }).wide;
+
+/** @param {Record<string, readonly any[]>} families */
+export function scalingMarkdown(families, machine) {
+  const parts = Object.entries(families).map(([along, rows]) => {
+    const lines = rows.map(({ name, ours, pytorch, ratio }) => [
+      name,
+      ms(ours),
+      ms(pytorch),
+      number(ratio, 2),
+    ]);
+    return `## Along ${along}\n\n${table(["training step", "ours, ms", "PyTorch, ms", "ratio"], lines)}`;
+  });
+  return `# Scaling of cost\n\nWritten by \`npm run bench -- --scaling\`.\n\n${parts.join("\n\n")}\n\n${machineInWords({ machine })}\n`;
+}
