@@ -102,13 +102,41 @@ export function pixelTools(view: typeof VIEW) {
     return resize(picture, Math.round(width * factor), Math.round(height * factor));
   };
 
+  /** The value between four pixels, all of them looked up with care for the border. */
+  const atBorder = (
+    picture: Picture,
+    plane: number,
+    sx: number,
+    sy: number,
+    edge: boolean,
+  ): number => {
+    const { data, width, height } = picture;
+    if (!edge && (sx <= -1 || sy <= -1 || sx >= width || sy >= height)) return 0;
+    const x0 = Math.floor(sx);
+    const y0 = Math.floor(sy);
+    const right = sx - x0;
+    const below = sy - y0;
+    let sum = 0;
+    for (let corner = 0; corner < 4; corner++) {
+      let px = x0 + (corner & 1);
+      let py = y0 + (corner >> 1);
+      const weight = (corner & 1 ? right : 1 - right) * (corner >> 1 ? below : 1 - below);
+      if (edge) {
+        px = Math.min(width - 1, Math.max(0, px));
+        py = Math.min(height - 1, Math.max(0, py));
+      } else if (px < 0 || py < 0 || px >= width || py >= height) continue;
+      sum += weight * data[plane + py * width + px]!;
+    }
+    return sum;
+  };
+
   /** Samples the picture along the matrix, bilinearly: values 0 .. 1. */
   const warp = (picture: Picture, views: Float64Array, at: number, target: RenderTarget): void => {
     const { data, width, height, channels } = picture;
     const { out, size, border } = target;
     const [a, b, c, d, e, f] = views.subarray(at + view.matrix, at + view.matrix + 6);
     const edge = border === "edge";
-    const plane = width * height;
+    const area = width * height;
     for (let y = 0; y < size; y++) {
       for (let x = 0; x < size; x++) {
         const sx = a! * (x + 0.5) + b! * (y + 0.5) + c! - 0.5;
@@ -117,21 +145,17 @@ export function pixelTools(view: typeof VIEW) {
         const y0 = Math.floor(sy);
         const right = sx - x0;
         const below = sy - y0;
-        let to = y * size + x;
-        for (let channel = 0; channel < channels; channel++, to += size * size) {
-          let sum = 0;
-          for (let corner = 0; corner < 4; corner++) {
-            let px = x0 + (corner & 1);
-            let py = y0 + (corner >> 1);
-            const weight = (corner & 1 ? right : 1 - right) * (corner >> 1 ? below : 1 - below);
-            if (weight === 0) continue;
-            if (edge) {
-              px = px < 0 ? 0 : px >= width ? width - 1 : px;
-              py = py < 0 ? 0 : py >= height ? height - 1 : py;
-            } else if (px < 0 || py < 0 || px >= width || py >= height) continue;
-            sum += weight * data[channel * plane + py * width + px]!;
-          }
-          out[to] = sum / 255;
+        const inside = x0 >= 0 && y0 >= 0 && x0 + 1 < width && y0 + 1 < height;
+        for (let channel = 0; channel < channels; channel++) {
+          const plane = channel * area;
+          let value: number;
+          if (inside) {
+            const i = plane + y0 * width + x0;
+            const k = i + width;
+            const above = data[i]! + right * (data[i + 1]! - data[i]!);
+            value = above + below * (data[k]! + right * (data[k + 1]! - data[k]!) - above);
+          } else value = atBorder(picture, plane, sx, sy, edge);
+          out[(channel * size + y) * size + x] = value / 255;
         }
       }
     }
