@@ -8,7 +8,7 @@ type State = Awaited<ReturnType<typeof loadRunState>>;
  * The classifier as an ONNX file: image (batch, C, size, size), red, green and blue planes of values 0 .. 1 ->
  * probabilities (batch, classes). Scaling is a part of it; names of the classes are in its metadata.
  */
-export function exportClassifier(state: Omit<State, "epochs" | "simulated">): Promise<Uint8Array> {
+export function exportClassifier(state: Omit<State, "simulated">): Promise<Uint8Array> {
   const { network, spec, classes, preprocessing } = state;
   const { size, mean, std } = preprocessing;
   const perChannel = (values: readonly number[]) =>

@@ -12,8 +12,6 @@ export interface ReportInput {
   readonly set: ImageSet;
   readonly model: string;
   readonly trained: Trained;
-  /** Training, all runs of it together. */
-  readonly seconds: number;
   readonly schedule: Schedule;
   readonly predictions: Predictions;
   readonly scores: Scores;
@@ -167,7 +165,7 @@ function addCurves(report: Report, { model, trained: { fit } }: ReportInput): vo
 }
 
 function addFacts(report: Report, input: ReportInput): void {
-  const { set, model, trained, seconds, schedule, parameters } = input;
+  const { set, model, trained, schedule, parameters } = input;
   report.facts({
     data: set.id,
     classes: set.classes.length,
@@ -186,7 +184,7 @@ function addFacts(report: Report, input: ReportInput): void {
     "highest rate": schedule.lr,
     batch: schedule.batch,
     "weight decay": schedule.weightDecay,
-    seconds: seconds.toFixed(1),
+    seconds: trained.seconds.toFixed(1),
   });
   const notes = set.notes.map((note) => `- ${note}`);
   const skipped = set.skipped

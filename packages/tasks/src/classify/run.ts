@@ -16,15 +16,21 @@ import { chosenClasses, selectClasses, thinOut } from "./data/select.ts";
 import type { ImageSet } from "./data/set.ts";
 import { metricsOf, predictImages, resultTable, scorePredictions } from "./evaluation.ts";
 import { exportClassifier } from "./exporting.ts";
-import { adopt, fineTuningFacts, imagenetScaling, readOrigin } from "./fineTuning.ts";
-import type { Preprocessing } from "./images/augment.ts";
+import {
+  adopt,
+  type FineTuning,
+  fineTuningFacts,
+  imagenetScaling,
+  type Origin,
+  readOrigin,
+} from "./fineTuning.ts";
 import { channelMoments } from "./images/moments.ts";
 import { ImagePool } from "./images/pool.ts";
-import { buildNetwork, type NetworkSpec } from "./network.ts";
-import { preprocessingFor, scheduleFor, storedSide } from "./recipes.ts";
+import { buildNetwork, type Classifier } from "./network.ts";
+import { preprocessingFor, type Schedule, scheduleFor, storedSide } from "./recipes.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, type RunDetails, saveDetails } from "./runState.ts";
-import { lossesOf, seedWeights, trainClassifier } from "./training.ts";
+import { lossesOf, seedWeights, type Trained, trainClassifier } from "./training.ts";
 
 /** The task's own options. */
 export interface ClassifyExtra {
@@ -97,130 +103,138 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   return withPool((pool) => trainWith(pool, options, ui));
 }
 
-async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+/** All that is fixed before the first step. */
+interface Job {
+  readonly options: TrainOptions;
+  readonly pool: ImagePool;
+  readonly set: ImageSet;
+  readonly model: string;
+  readonly network: Classifier;
+  readonly details: RunDetails;
+  readonly schedule: Schedule;
+  readonly tuned: { readonly origin: Origin; readonly fineTuning: FineTuning } | undefined;
+}
+
+async function prepare(pool: ImagePool, options: TrainOptions, ui: TaskUi): Promise<Job> {
   const extra = extraOf(options.extra);
+  const { seed } = options;
   const model = options.models[0]!;
   const size = extra.size ?? models.architecture(model).input[1];
-  // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const before = options.resume ? await readRunInfo(options.out) : undefined;
   const data = before?.details.simulated ? SIMULATED : options.data;
-  const set = await loadSet({ data, seed: options.seed, size, extra, pool }, ui);
+  const set = await loadSet({ data, seed, size, extra, pool }, ui);
   if (extra.freeze && extra.from === undefined) {
     throw new UserError(
       "--freeze keeps weights as they are: name those to start with, --from FILE.",
     );
   }
   const origin = extra.from === undefined ? undefined : await readOrigin(extra.from);
-  const spec: NetworkSpec = {
-    model,
-    variant: extra.variant,
-    numClasses: set.classes.length,
-    inChannels: set.channels,
-  };
-  seedWeights(options.seed);
+  const sizes = { numClasses: set.classes.length, inChannels: set.channels };
+  const spec = { model, variant: extra.variant, ...sizes };
+  seedWeights(seed);
   const adopted = origin && adopt(spec, origin, extra.freeze ?? [], ui);
-  const network = adopted?.network ?? buildNetwork(spec);
-  const schedule = scheduleFor(set.id, model, set.train.length, options);
+  const published = origin && size === 224 && set.channels === 3 ? imagenetScaling : undefined;
+  const { mean, std } = origin?.scaling ?? published ?? (await channelMoments(set, pool));
+  return {
+    ...{ options, pool, set, model },
+    network: adopted?.network ?? buildNetwork(spec),
+    details: {
+      spec,
+      classes: set.classes,
+      preprocessing: { ...preprocessingFor(set, size), mean, std },
+      simulated: set.simulated,
+    },
+    schedule: scheduleFor(set.id, model, set.train.length, options),
+    tuned: adopted && origin && { origin, fineTuning: adopted.fineTuning },
+  };
+}
+
+async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
+  // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
+  const job = await prepare(pool, options, ui);
+  const { set, network, schedule, details, tuned, model } = job;
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const plain = preprocessingFor(set, size);
-  const published = origin && size === 224 && set.channels === 3 ? imagenetScaling : undefined;
-  const scaling = origin?.scaling ?? published ?? (await channelMoments(set, pool));
-  const preprocessing: Preprocessing = { ...plain, mean: scaling.mean, std: scaling.std };
-  const { epochs } = schedule;
   const { folder, start } = await RunFolder.begin("classify", options, ui);
   try {
-    let resume = start === "resumed";
-    if (
-      resume &&
-      folder.info.details.epochs !== undefined &&
-      folder.info.details.epochs !== epochs
-    ) {
-      ui.notice(
-        `The run was planned for ${folder.info.details.epochs} epochs, now for ${epochs}: its learning rate ` +
-          "rises and falls once over the whole training, so it starts anew.",
-      );
-      await folder.restart();
-      resume = false;
-    }
-    const details = { spec, classes: set.classes, preprocessing, epochs, simulated: set.simulated };
+    const resume = await folder.plan(schedule.epochs, start, ui);
     await saveDetails(folder, details);
+    const { preprocessing } = details;
     const trained = await trainClassifier(
       {
         ...{ set, network, preprocessing, schedule, pool, resume, settings: options },
-        fineTuning: adopted?.fineTuning,
+        fineTuning: tuned?.fineTuning,
         folder: folder.dir,
       },
       ui,
     );
-    const losses = lossesOf(trained);
     // What was spent before an interruption counts.
     const seconds = Number(resume ? (folder.info.details.seconds ?? 0) : 0) + trained.seconds;
     if (trained.fit.outcome === "interrupted") {
       await folder.update({ status: "interrupted", details: { seconds } });
-      return { dir: folder.dir, status: "interrupted", train: { model, losses }, metrics: {} };
+      const { dir } = folder;
+      return {
+        dir,
+        status: "interrupted",
+        train: { model, losses: lossesOf(trained) },
+        metrics: {},
+      };
     }
-    // The one look at the test part.
-    const predictions = await predictImages({
-      ...{ network, set, preprocessing, pool },
-      indices: set.test,
-      classes: set.classes.length,
-    });
-    const scores = scorePredictions(predictions, set.labels, set.classes);
-    const table = resultTable(set, model, scores);
-    ui.table(table);
-    const warnings = [
-      ...(set.simulated ? [`Simulated data (${set.title}), not real images.`] : []),
-      ...(options.quick ? ["Shortened schedule (`--quick`): longer training does better."] : []),
-      ...(set.skipped.length > 0 ? [`${set.skipped.length} files could not be read.`] : []),
-    ];
-    await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
-    const parameters = network.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
-    await folder.write(
-      runFiles.report,
-      buildReport({
-        ...{
-          set,
-          model,
-          trained,
-          seconds,
-          schedule,
-          predictions,
-          scores,
-          table,
-          warnings,
-          parameters,
-        },
-        command: commandOf(options),
-      }),
-    );
-    const { history, bestEpoch = 0, steps } = trained.fit;
-    const result: TrainResult = {
-      dir: folder.dir,
-      status: "finished",
-      data: set.id,
-      simulated: set.simulated,
-      train: {
-        model,
-        losses,
-        validation: history.map(({ validation }) => 100 * validation!.error!),
-        bestEpoch: bestEpoch + 1,
-        steps,
-        parameters,
-        seconds: Number(seconds.toFixed(2)),
-        images: set.train.length,
-        ...(adopted && origin && fineTuningFacts(origin, adopted.fineTuning)),
-      },
-      metrics: metricsOf(scores),
-      skipped: set.skipped.map(({ path, reason }) => ({ path, reason })),
-    };
-    await folder.writeJson(runFiles.results, { ...result, dir: "." });
-    const settings = { ...folder.info.settings, epochs };
-    await folder.update({ status: "finished", settings });
-    return result;
+    return await finish(job, { ...trained, seconds }, folder, ui);
   } finally {
     await folder.release();
   }
+}
+
+/** Looks at the test part, once, and writes everything. */
+async function finish(
+  job: Job,
+  trained: Trained,
+  folder: RunFolder,
+  ui: TaskUi,
+): Promise<TrainResult> {
+  const { options, pool, set, model, network, details, schedule, tuned } = job;
+  const { preprocessing } = details;
+  const predictions = await predictImages({
+    ...{ network, set, preprocessing, pool },
+    indices: set.test,
+    classes: set.classes.length,
+  });
+  const scores = scorePredictions(predictions, set.labels, set.classes);
+  const table = resultTable(set, model, scores);
+  ui.table(table);
+  const warnings = [
+    ...(set.simulated ? [`Simulated data (${set.title}), not real images.`] : []),
+    ...(options.quick ? ["Shortened schedule (`--quick`): longer training does better."] : []),
+    ...(set.skipped.length > 0 ? [`${set.skipped.length} files could not be read.`] : []),
+  ];
+  await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
+  const parameters = network.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
+  const command = commandOf(options);
+  const parts = { set, model, trained, schedule, predictions, scores, table, warnings, parameters };
+  await folder.write(runFiles.report, buildReport({ ...parts, command }));
+  const { history, bestEpoch = 0, steps } = trained.fit;
+  const result: TrainResult = {
+    dir: folder.dir,
+    status: "finished",
+    data: set.id,
+    simulated: set.simulated,
+    train: {
+      model,
+      losses: lossesOf(trained),
+      validation: history.map(({ validation }) => 100 * validation!.error!),
+      bestEpoch: bestEpoch + 1,
+      ...{ steps, parameters, seconds: Number(trained.seconds.toFixed(2)) },
+      images: set.train.length,
+      ...(tuned && fineTuningFacts(tuned.origin, tuned.fineTuning)),
+    },
+    metrics: metricsOf(scores),
+    skipped: set.skipped.map(({ path, reason }) => ({ path, reason })),
+  };
+  await folder.writeJson(runFiles.results, { ...result, dir: "." });
+  const settings = { ...folder.info.settings, epochs: schedule.epochs };
+  await folder.update({ status: "finished", settings });
+  return result;
 }
 
 /** The command line that gives the same run. */

@@ -10,7 +10,6 @@ export interface RunDetails {
   readonly spec: NetworkSpec;
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
-  readonly epochs: number;
   readonly simulated: boolean;
 }
 

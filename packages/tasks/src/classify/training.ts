@@ -26,6 +26,7 @@ export interface TrainingRun {
 /** A trained network, and how it went. */
 export interface Trained {
   readonly fit: FitResult;
+  /** Time that the training took. */
   readonly seconds: number;
 }
 
