@@ -141,7 +141,7 @@ def torchvision_net(name):
 def torchvision(folder, names):
     ways = [(MODES[2], 17, False), (MODES[0], 13, True), (MODES[0], 11, False)]
     return [
-        write(folder, name, lambda: torchvision_net(name), *way, with_step=way[0] == MODES[2])
+        write(folder, name, lambda: torchvision_net(name), *way, with_step=name == "resnet18" and way[0] == MODES[2])
         for name in names
         for way in ways
     ]
