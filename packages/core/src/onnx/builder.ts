@@ -66,6 +66,11 @@ export class GraphBuilder {
     this.names = parent ? parent.names : new Set();
   }
 
+  /** Domains of the nodes, without the standard one. */
+  get domains(): readonly string[] {
+    return [...new Set(this.nodes.map((node) => node.domain))].filter((domain) => domain !== "");
+  }
+
   /** A name nobody else uses, close to the wanted one. */
   unique(wanted: string): string {
     let name = wanted;

@@ -34,7 +34,25 @@ export interface LowerOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Names of parameters and data that go into the file as constants instead of being inputs. */
   readonly embedded?: ReadonlyMap<Tensor, string>;
+  /** The way of the engine that is to run the model; never for files. */
+  readonly rewrite?: Rewrite;
 }
+
+/**
+ * An engine's own way to lower some nodes, with operators that only this engine knows. It may hold values
+ * in a form of its own and gives them out in the standard one on request.
+ */
+export interface Rewriter {
+  /** Called once with everything that will be lowered. */
+  begin(nodes: readonly Node[], outputs: readonly Tensor[], resolve: Resolve): void;
+  /** Lowers a node, or returns false to leave it to its operator's rule. */
+  lower(node: Node, resolve: Resolve): boolean;
+  /** Whether it holds the tensor. */
+  has(tensor: Tensor): boolean;
+  /** The name of the tensor in standard form; only for those it holds. */
+  plain(tensor: Tensor): string;
+}
+export type Rewrite = (onnx: Lowering) => Rewriter;
 
 /** What an operator's lowering rule writes to: emits nodes into the graph that is being built. */
 export class Lowering {
@@ -45,6 +63,8 @@ export class Lowering {
   private readonly dims = new Map<string, { readonly input: string; readonly axis: number }>();
   private readonly parent: Lowering | undefined;
   private readonly options: LowerOptions;
+  /** Only of the outermost graph. */
+  private readonly rewriter: Rewriter | undefined;
   private hint = "";
   private resolve: Resolve = identity;
 
@@ -52,6 +72,7 @@ export class Lowering {
     this.options = options;
     this.parent = parent;
     this.builder = new GraphBuilder(parent?.builder);
+    this.rewriter = parent ? undefined : options.rewrite?.(this);
   }
 
   /** Emits one ONNX node; returns the names of its outputs. */
@@ -60,19 +81,35 @@ export class Lowering {
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
     outputs = 1,
+    domain = "",
   ): readonly string[] {
-    return this.builder.node(opType, inputs, attributes, outputs, { hint: this.hint });
+    return this.builder.node(opType, inputs, attributes, outputs, { hint: this.hint, domain });
   }
 
   /** The name under which a tensor that is already lowered is known. */
   nameOf(tensor: Tensor): string {
-    const name = this.names.get(tensor) ?? this.parent?.nameOf(tensor);
+    let name = this.names.get(tensor);
+    if (name === undefined && this.rewriter?.has(tensor)) {
+      name = this.rewriter.plain(tensor);
+      this.names.set(tensor, name);
+    }
+    name ??= this.parent?.nameOf(tensor);
     if (name === undefined) throw new Error(`${tensor} is used before it is lowered`);
     return name;
   }
 
   private has(tensor: Tensor): boolean {
-    return this.names.has(tensor) || (this.parent?.has(tensor) ?? false);
+    return this.isNamed(tensor) || (this.parent?.has(tensor) ?? false);
+  }
+
+  /** Whether the value is, or could be had, in standard form in this very graph. */
+  private isNamed(tensor: Tensor): boolean {
+    return this.names.has(tensor) || (this.rewriter?.has(tensor) ?? false);
+  }
+
+  /** Gives a tensor the name of its value. */
+  define(tensor: Tensor, name: string): void {
+    this.names.set(tensor, name);
   }
 
   /** Declares the ONNX input for a leaf. Leaves belong to the outermost graph. */
@@ -148,17 +185,27 @@ export class Lowering {
   lower(outputs: readonly Tensor[], resolve: Resolve = identity): readonly string[] {
     this.resolve = resolve;
     const known = { has: (tensor: Tensor) => this.has(tensor) } as ReadonlySet<Tensor>;
-    for (const node of topological(outputs, known, resolve)) this.lowerNode(node, resolve);
+    const nodes = topological(outputs, known, resolve);
+    this.rewriter?.begin(nodes, outputs, resolve);
+    for (const node of nodes) this.lowerNode(node, resolve);
     return outputs.map((output) => this.nameOf(resolve(output)));
   }
 
   private lowerNode(node: Node, resolve: Resolve): void {
-    const inputs = node.inputs.map((input) => this.nameOf(resolve(input)));
     const before = this.hint;
     this.hint = node.path ? `${node.path}/${node.op.name}` : node.op.name;
-    const names = node.op.lower(this, inputs, node.attrs, node);
+    if (!this.rewriter?.lower(node, resolve)) {
+      const inputs = node.inputs.map((input) => this.nameOf(resolve(input)));
+      const names = node.op.lower(this, inputs, node.attrs, node);
+      for (const [i, tensor] of node.outputs.entries()) this.names.set(tensor, names[i]);
+    }
     this.hint = before;
-    for (const [i, tensor] of node.outputs.entries()) this.names.set(tensor, names[i]);
+  }
+
+  /** Lowers what an operator is composed of, given the names of what that is made from. */
+  expand(outputs: readonly Tensor[], inputs: ReadonlyMap<Tensor, string>): readonly string[] {
+    for (const [tensor, name] of inputs) this.names.set(tensor, name);
+    return this.lower(outputs, this.resolve);
   }
 
   /**
@@ -214,7 +261,10 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: "tensorlane",
-    opsetImport: [{ domain: "", version: BigInt(OPSET) }],
+    opsetImport: [
+      { domain: "", version: BigInt(OPSET) },
+      ...builder.domains.map((domain) => ({ domain, version: 1n })),
+    ],
     graph: builder.finish(options.name ?? "tensorlane"),
     metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
   });

@@ -1,7 +1,7 @@
 import { TensorlaneError } from "../../errors.ts";
+import { onnxType } from "../../onnx/builder.ts";
 import { normalizeAxis } from "../shape.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
-import { cast } from "./create.ts";
 import { add, erf, exp, greater, mul, sub, where } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
@@ -20,8 +20,18 @@ const floatOnly =
 export const reluOp: Op = {
   name: "relu",
   infer: floatOnly("relu"),
-  gradient: ({ grad, outputs: [y] }) => [mul(grad, cast(greater(y, 0), "float32"))],
+  gradient: ({ grad, outputs: [y] }) => [apply(reluGradientOp, [grad, y], {})[0]],
   lower: (onnx, inputs) => onnx.node("Relu", inputs),
+};
+/** The gradient where y is positive, 0 elsewhere; both of one shape. */
+export const reluGradientOp: Op = {
+  name: "reluGradient",
+  infer: floatOnly("reluGradient"),
+  gradient: ({ grad, inputs: [, y] }) => [apply(reluGradientOp, [grad, y], {})[0], null],
+  lower: (onnx, [grad, y]) => {
+    const positive = onnx.node("Greater", [y, onnx.builder.scalar(0)]);
+    return onnx.node("Mul", [grad, onnx.node("Cast", positive, { to: onnxType.float32 })[0]]);
+  },
 };
 /** max(x, 0). */
 export const relu = (x: Tensor): Tensor => apply(reluOp, [x], {})[0];

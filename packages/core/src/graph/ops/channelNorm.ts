@@ -2,11 +2,12 @@ import { TensorlaneError } from "../../errors.ts";
 import { f32 } from "../../onnx/builder.ts";
 import { format, type Shape, type Size, equal as sameSize, sizeOf } from "../dim.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
+import { composed } from "./composed.ts";
 import { constant, ones, requireStatic, sizeAsFloat, zeros } from "./create.ts";
 import { add, div, exp, log, mul, neg, reciprocal, sqrt, square, sub } from "./elementwise.ts";
 import { multiply } from "./matmul.ts";
 import { sum } from "./reduce.ts";
-import { reshape } from "./shape.ts";
+import { expand, reshape } from "./shape.ts";
 
 // Batch norm ---------------------------------------------------------------------------------------
 
@@ -16,6 +17,9 @@ const axesOf = (x: { readonly shape: Shape }): number[] =>
 /** (C) -> (C, 1, …), which broadcasts against (N, C, …). */
 const perChannel = (values: Tensor, x: Tensor): Tensor =>
   reshape(values, [x.shape[1], ...x.shape.slice(2).map(() => 1)]);
+/** Values a channel has. */
+const count = (x: { readonly shape: Shape }): Size =>
+  sizeOf(axesOf(x).map((axis) => x.shape[axis]));
 const overChannels = (x: Tensor): Tensor => sum(x, { dim: axesOf(x) });
 
 function requireChannels(x: TensorType, others: readonly TensorType[]): void {
@@ -69,25 +73,19 @@ export const batchNormTrainOp: Op<{ readonly eps: number }> = {
     const statistic: TensorType = { dtype: "float32", shape: [x.shape[1]] };
     return [{ dtype: x.dtype, shape: x.shape }, statistic, statistic];
   },
-  // Ioffe & Szegedy 2015: without its parts along the mean and along the normalised input.
-  gradient: ({ grads: [grad, dMean, dVariance], inputs: [x, weight], outputs, attrs: { eps } }) => {
+  gradient: ({ grads: [grad, dMean, dVariance], inputs: [x, weight], outputs, attrs }) => {
     const [, mean, variance] = outputs;
-    const n = sizeAsFloat(sizeOf(axesOf(x).map((axis) => x.shape[axis])));
-    const centred = sub(x, perChannel(mean, x));
-    const inverse = reciprocal(sqrt(add(variance, eps)));
-    const [zero, one] = [zeros([x.shape[1]]), ones([x.shape[1]])];
-    const total = grad ? overChannels(grad) : zero;
-    const product = grad ? overChannels(mul(grad, centred)) : zero;
-    const scale = mul(weight, inverse);
-    // dx = scale (grad - total / n - centred · product / (variance + eps) / n), and what comes by the outputs.
-    let shift = neg(mul(scale, total));
-    let slope = neg(mul(mul(scale, product), square(inverse)));
-    if (dMean) shift = add(shift, dMean);
-    if (dVariance) slope = add(slope, mul(dVariance, 2));
-    // One pass instead of two: a batch norm by statistics 0 and 1 is a scale and a shift.
-    const affine = [centred, div(slope, n), div(shift, n), zero, one];
-    const [rest] = apply(batchNormOp, affine, { eps: 0 });
-    return [grad ? add(mul(grad, perChannel(scale, x)), rest) : rest, mul(product, inverse), total];
+    const own = grad ? apply(batchNormGradientOp, [grad, x, weight, mean, variance], attrs) : [];
+    if (!dMean && !dVariance) return own;
+    // mean = Σ x / n and variance = Σ (x - mean)² / n.
+    const n = sizeAsFloat(count(x));
+    const parts = own.slice(0, 1);
+    if (dMean) parts.push(expand(perChannel(div(dMean, n), x), x.shape));
+    if (dVariance) {
+      const centred = sub(x, perChannel(mean, x));
+      parts.push(mul(centred, perChannel(div(mul(dVariance, 2), n), x)));
+    }
+    return [parts.reduce((a, b) => add(a, b)), ...own.slice(1)];
   },
   lower: (onnx, [x, weight, bias], { eps }, node) => {
     const [{ shape }] = node.inputs;
@@ -105,6 +103,30 @@ export const batchNormTrainOp: Op<{ readonly eps: number }> = {
     return [y, mean, variance];
   },
 };
+
+/**
+ * Gradients of batch norm in training by x, weight and bias, from [grad, x, weight, mean, variance]: the
+ * gradient without its parts along the mean and along the normalised input (Ioffe & Szegedy 2015),
+ * dx = scale (grad - total / n - centred · product / (variance + eps) / n).
+ */
+export const batchNormGradientOp = composed<{ readonly eps: number }>({
+  name: "batchNormGradient",
+  infer: ([, x, weight]) => [x, weight, weight],
+  expand: ([grad, x, weight, mean, variance], { eps }) => {
+    const n = sizeAsFloat(count(x));
+    const centred = sub(x, perChannel(mean, x));
+    const inverse = reciprocal(sqrt(add(variance, eps)));
+    const [zero, one] = [zeros([x.shape[1]]), ones([x.shape[1]])];
+    const total = overChannels(grad);
+    const product = overChannels(mul(grad, centred));
+    const scale = mul(weight, inverse);
+    const shift = div(neg(mul(scale, total)), n);
+    const slope = div(neg(mul(mul(scale, product), square(inverse))), n);
+    // One pass instead of two: a batch norm by statistics 0 and 1 is a scale and a shift.
+    const [rest] = apply(batchNormOp, [centred, slope, shift, zero, one], { eps: 0 });
+    return [add(mul(grad, perChannel(scale, x)), rest), mul(product, inverse), total];
+  },
+});
 
 export interface BatchNormOptions {
   /** (C); ones unless given. */
@@ -133,15 +155,15 @@ export function batchNormTrain(
   options: BatchNormOptions = {},
 ): { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor; readonly count: Size } {
   const inputs = [x, ...affine(x, options)];
-  const count = sizeOf(axesOf(x).map((axis) => x.shape[axis]));
-  if (count === 1) {
+  const values = count(x);
+  if (values === 1) {
     throw new TensorlaneError(
       `batchNorm: one value per channel has no variance, received ${format(x.shape)}; ` +
         "train with larger batches, or call eval()",
     );
   }
   const [y, mean, variance] = apply(batchNormTrainOp, inputs, { eps: options.eps ?? 1e-5 });
-  return { y, mean, variance, count };
+  return { y, mean, variance, count: values };
 }
 
 // Local response norm ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import { TensorlaneError } from "../../errors.ts";
 import * as sizes from "../dim.ts";
 import { format, type Size } from "../dim.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
+import { composed } from "./composed.ts";
 import { constant, requireStatic } from "./create.ts";
 import { multiply } from "./matmul.ts";
 import { pad } from "./padding.ts";
@@ -18,7 +19,8 @@ import {
   windowsIn,
 } from "./window.ts";
 
-interface Conv {
+/** What kind of convolution. */
+export interface Conv {
   readonly strides: Pair;
   readonly pads: Pads;
   readonly dilations: Pair;
@@ -60,7 +62,7 @@ export const convOp: Op<Conv> = {
   },
   gradient: ({ grad, inputs: [x, weight], attrs, needs }) => [
     needs[0] ? dataGradient(grad, weight, x, attrs) : null,
-    needs[1] ? weightGradient(x, grad, kernelOf(weight), attrs) : null,
+    needs[1] ? weightGradient(x, grad, weight, attrs) : null,
     needs[2] ? biasGradient(grad) : null,
   ],
   lower: (onnx, inputs, attrs) => onnx.node("Conv", inputs, onnxAttributes(attrs)),
@@ -84,7 +86,7 @@ export const convTransposeOp: Op<Transposed> = {
   },
   gradient: ({ grad, inputs: [x, weight], attrs, needs }) => [
     needs[0] ? apply(convOp, [grad, weight], convAttrs(attrs))[0] : null,
-    needs[1] ? weightGradient(grad, x, kernelOf(weight), attrs) : null,
+    needs[1] ? weightGradient(grad, x, weight, attrs) : null,
     needs[2] ? biasGradient(grad) : null,
   ],
   lower: (onnx, inputs, attrs) =>
@@ -134,13 +136,51 @@ function checkBias(what: string, bias: TensorType | undefined, channels: Size): 
 
 // Gradients ----------------------------------------------------------------------------------------
 
+interface DataGradient extends Conv {
+  /** The input's height and width. */
+  readonly size: Pair;
+}
+/** Gradient of conv2d by its input, from [grad, weight]. */
+export const convDataGradientOp = composed<DataGradient>({
+  name: "convDataGradient",
+  infer: ([grad, weight], { groups, size }) => [
+    {
+      dtype: "float32",
+      shape: [grad.shape[0], sizes.multiply(weight.shape[1], groups), ...size],
+    },
+  ],
+  expand: (inputs, attrs) => [expandDataGradient(inputs, attrs)],
+});
+function dataGradient(grad: Tensor, weight: Tensor, x: Tensor, attrs: Conv): Tensor {
+  const [height, width] = requireStatic("conv2d: the gradient", x.shape.slice(2));
+  const size: Pair = [height, width];
+  return apply(convDataGradientOp, [grad, weight], { ...convAttrs(attrs), size })[0];
+}
+
+interface WeightGradient extends Conv {
+  readonly kernel: Pair;
+}
+/** Gradient of conv2d by its weight, from [x, grad]. */
+export const convWeightGradientOp = composed<WeightGradient>({
+  name: "convWeightGradient",
+  infer: ([x, grad], { groups, kernel }) => [
+    {
+      dtype: "float32",
+      shape: [grad.shape[1], sizes.floorDivide(x.shape[1], groups), ...kernel],
+    },
+  ],
+  expand: (inputs, attrs) => [expandWeightGradient(inputs, attrs)],
+});
+const weightGradient = (x: Tensor, grad: Tensor, weight: Tensor, attrs: Conv): Tensor =>
+  apply(convWeightGradientOp, [x, grad], { ...convAttrs(attrs), kernel: kernelOf(weight) })[0];
+
 /**
  * For stride 1 the transposed convolution is a convolution with the kernel flipped and its channel axes
  * swapped, which ONNX Runtime computes about twice as fast as its ConvTranspose (17 to 32 ms for 64 to 64
  * channels of 56x56, 8 images; 16 to 32 for 16 channels of 32x32, 128 images).
  */
-function dataGradient(grad: Tensor, weight: Tensor, x: Tensor, attrs: Conv): Tensor {
-  const { strides, pads, dilations, groups } = attrs;
+function expandDataGradient([grad, weight]: readonly Tensor[], attrs: DataGradient): Tensor {
+  const { strides, pads, dilations, groups, size } = attrs;
   const kernel = kernelOf(weight);
   const span = kernel.map((k, i) => spanOf(k, dilations[i]));
   if (strides[0] === 1 && strides[1] === 1) {
@@ -151,8 +191,6 @@ function dataGradient(grad: Tensor, weight: Tensor, x: Tensor, attrs: Conv): Ten
     const flipped = flipKernel(weight, groups);
     return apply(convOp, [inner, flipped], { strides, pads: outer, dilations, groups })[0];
   }
-  const [height, width] = requireStatic("conv2d: the gradient", x.shape.slice(2));
-  const size = [height, width];
   const open = size.map((n, i) => (n + pads[i] + pads[i + 2] - span[i]) % strides[i]);
   const outputPadding: Pair = [open[0], open[1]];
   return apply(convTransposeOp, [grad, weight], { ...convAttrs(attrs), outputPadding })[0];
@@ -198,8 +236,8 @@ const FEW_CHANNELS = 8;
  * Gradient of conv2d's weight: for every tap the input shifted by it, times the gradient, summed over
  * images and positions.
  */
-function weightGradient(x: Tensor, grad: Tensor, kernel: Pair, attrs: Conv): Tensor {
-  const { strides, pads, dilations, groups } = attrs;
+function expandWeightGradient([x, grad]: readonly Tensor[], attrs: WeightGradient): Tensor {
+  const { strides, pads, dilations, groups, kernel } = attrs;
   const [k, height, width] = requireStatic("conv2d: the gradient", grad.shape.slice(1));
   const [c] = requireStatic("conv2d: the gradient", x.shape.slice(1));
   if (groups === 1 && c <= FEW_CHANNELS) return asConvolution(x, grad, kernel, attrs);

@@ -1,6 +1,7 @@
 import { TensorlaneError } from "../../errors.ts";
 import { format, isStatic, type Size, sameShape } from "../dim.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
+import { composed } from "./composed.ts";
 import { cast, constant, requireStatic } from "./create.ts";
 import { equal, mul, sub } from "./elementwise.ts";
 import { multiply } from "./matmul.ts";
@@ -43,7 +44,8 @@ const LOWEST = -Infinity;
 export const maxPoolOp: Op<MaxPool> = {
   name: "maxPool2d",
   infer: ([x], attrs) => pooled("maxPool2d", x, attrs, attrs.dilations),
-  gradient: ({ grad, inputs: [x], outputs: [y], attrs }) => [maxPoolGradient(x, y, grad, attrs)],
+  gradient: ({ grad, inputs: [x], outputs: [y], attrs }) =>
+    apply(maxPoolGradientOp, [x, y, grad], attrs),
   lower: (onnx, [x], attrs) => {
     const { pads, kernel, dilations } = attrs;
     // ONNX Runtime refuses padding of a kernel's size or more, which dilation and ceil mode can ask for.
@@ -57,6 +59,13 @@ export const maxPoolOp: Op<MaxPool> = {
     return onnx.node("MaxPool", padded, { ...plain, dilations });
   },
 };
+
+/** Gradient of maxPool2d, from [x, y, grad]. */
+export const maxPoolGradientOp = composed<MaxPool>({
+  name: "maxPoolGradient",
+  infer: ([x]) => [x],
+  expand: ([x, y, grad], attrs) => [maxPoolGradient(x, y, grad, attrs)],
+});
 
 /**
  * The first of a window's largest elements, row by row, gets its gradient. That element is the first
