@@ -49,7 +49,7 @@ export async function scoreModel(
   return { name, kind: "model", nats: await score(ids, start, end) };
 }
 
-/** What counting does: n-grams over all that comes before the test part. */
+/** What counting does: n-grams over all that comes before the test part, as published. */
 export function scoreBaselines({ ids, vocabulary, split }: Text): Scored[] {
   const { start, end } = split.test;
   const counted = ids.subarray(Math.max(0, start - COUNTED), start);

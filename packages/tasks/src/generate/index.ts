@@ -50,14 +50,14 @@ export const generate: Task = {
         parse: whole(0),
       },
       { flags: "--tied", description: "output weights are the embedding's" },
-      { flags: "--dropout <share>", description: "outputs left out (0.25)", parse: share },
+      { flags: "--dropout <share>", description: "outputs left out (0.4)", parse: share },
       {
         flags: "--each-step",
         description: "draw dropout anew at each step, not once for a window",
       },
       {
         flags: "--weight-dropout <share>",
-        description: "weights from state to state left out (0.2)",
+        description: "weights from state to state left out (0.3)",
         parse: share,
       },
       {

@@ -15,6 +15,7 @@ export interface ReportInput {
   readonly text: Text;
   readonly recipe: Recipe;
   readonly trained: Trained;
+  readonly seconds: number;
   readonly table: Table;
   readonly warnings: readonly string[];
   readonly command: string;
@@ -33,7 +34,7 @@ const drawings = [
 
 /** The HTML report of a training run. */
 export async function buildReport(input: ReportInput): Promise<string> {
-  const { text, recipe, trained, table, warnings, command } = input;
+  const { text, recipe, trained, seconds, table, warnings, command } = input;
   const { vocabulary, source, ids, split } = text;
   const report = new Report({
     title: `Generate: ${source.title}`,
@@ -85,7 +86,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
     "streams x steps": `${rows} x ${steps}`,
     epochs,
     "learning rate": lr,
-    seconds: trained.seconds.toFixed(1),
+    seconds: seconds.toFixed(1),
   });
   for (const note of source.notes) report.text(note);
   return report.html();

@@ -34,7 +34,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const { unit = "character", vocabulary = DEFAULT_VOCABULARY } = extraOf(options.extra);
   const text = await loadText(options.data, unit, vocabulary, ui);
   const kind = options.models[0] as Recipe["model"]["kind"];
-  const length = text.split.train.end;
+  const length = text.split.train.end - text.split.train.start;
   const recipe = recipeFor(kind, text.vocabulary.size, length, options);
   if (options.quick)
     ui.notice("--quick: a smaller network, a shorter schedule; train without it for the best.");
@@ -43,8 +43,11 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     const resume = await folder.plan(recipe.epochs, start, ui);
     const storage = join(folder.dir, "training");
     const run = { text, recipe, seed: options.seed, folder: storage, resume };
+    const began = performance.now() - 1000 * Number(resume && (folder.info.details.seconds ?? 0));
     const trained = await trainModel(run, ui);
-    if (trained) return await finish({ folder, options, text, recipe, trained }, ui);
+    const seconds = (performance.now() - began) / 1000;
+    await folder.update({ details: { seconds } });
+    if (trained) return await finish({ folder, options, text, recipe, trained, seconds }, ui);
     await folder.update({ status: "interrupted" });
     return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
   } finally {
@@ -58,11 +61,13 @@ interface Finished {
   readonly text: Text;
   readonly recipe: Recipe;
   readonly trained: Trained;
+  /** Of training, with what came before an interruption. */
+  readonly seconds: number;
 }
 
 /** Scores and writes everything. */
 async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
-  const { folder, options, text, recipe, trained } = job;
+  const { folder, options, text, recipe, trained, seconds } = job;
   const { model, fit } = trained;
   const { vocabulary, split, source } = text;
   const row = await scoreModel(recipe.model.kind, model, text, split.test);
@@ -80,7 +85,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   await saveRunState(folder, { model, vocabulary });
   await folder.write(runFiles.model, await exportModelOf({ model, vocabulary }));
   const command = `tensorlane train generate --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
-  const report = await buildReport({ text, recipe, trained, table, warnings, command });
+  const report = await buildReport({ text, recipe, trained, seconds, table, warnings, command });
   await folder.write(runFiles.report, report);
   const result: TrainResult = {
     dir: folder.dir,
@@ -93,7 +98,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,
       parameters: trained.parameters,
-      seconds: Number(trained.seconds.toFixed(1)),
+      seconds: Number(seconds.toFixed(1)),
     },
     metrics: {
       ...metricsOf(row),

@@ -10,8 +10,6 @@ export interface Trained {
   readonly model: LanguageModel;
   readonly fit: FitResult;
   readonly parameters: number;
-  /** Of this process: a resumed run took longer. */
-  readonly seconds: number;
 }
 
 export interface TrainingRun {
@@ -27,8 +25,7 @@ export interface TrainingRun {
 const SAVE_EVERY = 200;
 
 /**
- * Trains on the text before the validation part, which chooses the epoch; the test part is never looked
- * at. Undefined where the signal interrupted it.
+ * Trains on the training part; the validation part chooses the epoch, the test part is never looked at. Undefined where the signal interrupted it.
  */
 export async function trainModel(
   { text, recipe, seed, folder, resume }: TrainingRun,
@@ -36,7 +33,8 @@ export async function trainModel(
 ): Promise<Trained | undefined> {
   const { ids, split } = text;
   const { rows, steps, epochs, lr } = recipe;
-  const loader = windowLoader({ ids: ids.subarray(0, split.train.end), rows, steps, seed });
+  const part = ids.subarray(split.train.start, split.train.end);
+  const loader = windowLoader({ ids: part, rows, steps, seed });
   nn.manualSeed(seed);
   const model = new LanguageModel(recipe.model);
   const carried = new CarriedModel(model, rows);
@@ -45,7 +43,6 @@ export async function trainModel(
   const total = epochs * loader.length;
   const bar = ui.progress(recipe.model.kind, total);
   const optimizer = new optim.AdamW({ lr, weightDecay: 0.01, betas: [0.9, 0.99] });
-  const began = performance.now();
   const trainer: Trainer<CarriedModel> = new Trainer(carried, {
     loss: (net, { tokens, targets, keep }) => net.forward(tokens!, targets!, keep!),
     optimizer,
@@ -89,7 +86,7 @@ export async function trainModel(
       `best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, validation ${best?.validation?.loss?.toFixed(4)}`,
     );
     const parameters = model.parameters().reduce((sum, { data }) => sum + data.length, 0);
-    return { model, fit, parameters, seconds: (performance.now() - began) / 1000 };
+    return { model, fit, parameters };
   } catch (failure) {
     bar.stop("failed");
     throw failure;
