@@ -50,7 +50,7 @@ describe("files that PyTorch exported", () => {
     expect([name, dtype, String(shape)]).toEqual(["x", "float32", "batch,2,8,8"]);
     expect(model.graphOutputs).toHaveLength(1);
     expect(model.valueNames).toContain("/7/Flatten_output_0");
-    expect(model.valueNames.at(-1)).toBe(model.graphOutputs[0]);
+    expect(model.valueNames).toContain(model.graphOutputs[0]);
     expect(model.forward(wave([5, 2, 8, 8])).shape).toEqual([5, 3]);
   });
 });

@@ -4,8 +4,8 @@ Exports networks and writes what PyTorch computes with them:
     exports.py FOLDER small|torchvision [NAME...]
     exports.py ../fixtures fixtures
 
-For each export NAME.onnx there is an entry of cases.json: inputs, outputs in evaluation mode, and of
-most the losses before and after one SGD step in training mode, and the state after it. Arrays are
+For each export NAME.onnx there is an entry of cases.json: inputs, outputs in evaluation mode, and
+of most the losses before and after one SGD step in training mode, and the state after it. Arrays are
 lists, or large ones the names of little-endian files.
 """
 
@@ -141,7 +141,7 @@ def torchvision_net(name):
 def torchvision(folder, names):
     ways = [(MODES[2], 17, False), (MODES[0], 13, True), (MODES[0], 11, False)]
     return [
-        write(folder, name, lambda: torchvision_net(name), *way, with_step=name == "resnet18" and way[0] == MODES[2])
+        write(folder, name, lambda: torchvision_net(name), *way, name == "resnet18" and way == ways[0])
         for name in names
         for way in ways
     ]
