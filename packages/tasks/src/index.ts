@@ -1,6 +1,7 @@
 import { classify } from "./classify/index.ts";
 import { forecast } from "./forecast/index.ts";
 import { generate } from "./generate/index.ts";
+import { sentiment } from "./sentiment/index.ts";
 import type { Task } from "./task.ts";
 
 export { nearestName, UserError, unknownName } from "./errors.ts";
@@ -24,4 +25,4 @@ export * from "./table.ts";
 export type * from "./task.ts";
 
 /** Every task of the command, by name. */
-export const tasks: Readonly<Record<string, Task>> = { classify, forecast, generate };
+export const tasks: Readonly<Record<string, Task>> = { classify, forecast, generate, sentiment };
