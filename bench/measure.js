@@ -23,17 +23,14 @@ export const median = (values) => quantile(values, 0.5);
  */
 
 /** Whether both sides compute the same. @returns {Promise<{ ok: boolean, error: number, of: string }>} */
-async function compare(kind, ours, peer, variant, path) {
+export async function compare(kind, ours, peer, fields, path) {
   if (kind === "inference") {
     const read = async (side, own, fields) => {
       const { elements } = await side.ask("check", { steps: 1, path: own, ...fields });
       const { buffer, byteOffset } = await readFile(own);
       return new Float32Array(buffer, byteOffset, elements);
     };
-    const [a, b] = [
-      await read(ours, `${path}.ours`, {}),
-      await read(peer, `${path}.peer`, { variant }),
-    ];
+    const [a, b] = [await read(ours, `${path}.ours`, {}), await read(peer, `${path}.peer`, fields)];
     if (a.length !== b.length) return { ok: false, error: Number.POSITIVE_INFINITY, of: "output" };
     let [gap, size] = [0, 0];
     for (let i = 0; i < a.length; i++) {
@@ -44,10 +41,11 @@ async function compare(kind, ours, peer, variant, path) {
     return { ok: error < TOLERANCE.output, error, of: "output" };
   }
   const mine = await ours.ask("check", { steps: CHECKED });
-  const theirs = await peer.ask("check", { steps: CHECKED, variant });
+  const theirs = await peer.ask("check", { steps: CHECKED, ...fields });
   const away = (a, b) => Math.abs(a - b) / Math.abs(b);
   const loss = Math.max(...mine.losses.map((value, i) => away(value, theirs.losses[i])));
-  const change = away(mine.change, theirs.change);
+  // Libraries other than PyTorch are compared by their losses alone.
+  const change = theirs.change === undefined ? 0 : away(mine.change, theirs.change);
   // Written so that a NaN is not ok.
   const ok = loss < TOLERANCE.loss && change < TOLERANCE.change;
   return {
@@ -83,17 +81,17 @@ async function fastest(peers, row, kind, { seconds, path, say }) {
 }
 
 /** Both in turn, A B A B, each for about as long. */
-async function takeTurns(ours, peer, variant, seconds) {
+export async function takeTurns(ours, peer, fields, seconds) {
   const turns = { ours: [], peer: [] };
   const [mine] = await ours.time(1);
-  await peer.time(1, { variant });
+  await peer.time(1, fields);
   const budget = seconds * 1000;
   const countFor = (ms) => Math.max(1, Math.min(200, Math.round(budget / 10 / ms)));
   let counts = [countFor(mine), 1];
   const end = performance.now() + budget;
   while (turns.ours.length < 3 || performance.now() < end) {
     turns.ours.push(await ours.time(counts[0]));
-    turns.peer.push(await peer.time(counts[1], { variant }));
+    turns.peer.push(await peer.time(counts[1], fields));
     counts = [countFor(median(turns.ours.at(-1))), countFor(median(turns.peer.at(-1)))];
   }
   return turns;
@@ -136,8 +134,8 @@ export async function measureRow(row, kind, ours, peers, options) {
   const { peer, variant } = best;
   // Timing has trained the network: the numbers are compared on the weights of the file.
   await peer.ask("load", { row, kind, path });
-  const check = await compare(kind, ours, peer, variant, path);
-  const turns = await takeTurns(ours, peer, variant, seconds);
+  const check = await compare(kind, ours, peer, { variant }, path);
+  const turns = await takeTurns(ours, peer, { variant }, seconds);
   await ours.ask("close");
   await peer.ask("close");
   finish(turns.ours.flat());

@@ -9,7 +9,7 @@ export const help = `npm run bench -- [options]
   --blas system     PyTorch runs on the BLAS that the system has chosen, even a slow one
   --guard           compare with the committed result; fails where a ratio fell beyond noise
   --scaling         cost along batch, sequence length, width and depth instead of the table of rows
-  --peers           also jax-js and TensorFlow.js (installs bench/peers first)
+  --peers           jax-js and TensorFlow.js instead of PyTorch (installs bench/peers first)
 `;
 
 /** @param {readonly string[]} argv */
@@ -33,6 +33,7 @@ export function readOptions(argv) {
   if (!(seconds > 0)) throw new Error(`--seconds must be above 0, received "${values.seconds}"`);
   if (values.blas !== undefined && values.blas !== "system")
     throw new Error(`--blas can only be "system", received "${values.blas}"`);
-  if (values.guard && values.scaling) throw new Error("--guard compares rows: not with --scaling");
+  if ([values.guard, values.scaling, values.peers].filter(Boolean).length > 1)
+    throw new Error("--guard, --scaling and --peers are three different runs: choose one");
   return { ...values, seconds, rows: new RegExp(values.rows, "i"), everything: values.rows === "" };
 }

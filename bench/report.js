@@ -105,3 +105,17 @@ export function scalingMarkdown(families, machine) {
   });
   return `# Scaling of cost\n\nWritten by \`npm run bench -- --scaling\`.\n\n${parts.join("\n\n")}\n\n${machineInWords({ machine })}\n`;
 }
+
+/** @param {readonly any[]} peers */
+export function peersMarkdown(peers, machine) {
+  const lines = peers.map(({ name, kind, library, ours, peer, ratio, cannot }) => [
+    name,
+    kind,
+    library,
+    ms(ours),
+    cannot ? `cannot: ${cannot}` : ms(peer),
+    number(ratio, 1),
+  ]);
+  const head = ["row", "kind", "library", "ours, ms", "theirs, ms", "ratio"];
+  return `# Beside other libraries for JavaScript\n\nWritten by \`npm run bench -- --peers\`.\n\n${table(head, lines)}\n\n${machineInWords({ machine })}\n`;
+}

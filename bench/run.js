@@ -9,7 +9,9 @@ import { machineFacts } from "./machine.js";
 import { measureRow } from "./measure.js";
 import { help, readOptions } from "./options.js";
 import { measureOthers } from "./others.js";
-import { benchMarkdown, benchPlot, benchTable, scalingMarkdown } from "./report.js";
+import { measurePeers } from "./peers/index.js";
+import { likely } from "./pytorch/settings.js";
+import { benchMarkdown, benchPlot, peersMarkdown, scalingMarkdown } from "./report.js";
 import { probes, rows, scaling } from "./rows/index.js";
 import { Peers, pytorchSettings, startOurs } from "./sides.js";
 
@@ -23,6 +25,11 @@ const folder = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const path = join(folder, "row.safetensors");
 const results = fileURLToPath(new URL("results", import.meta.url));
 
+/** When a quick run stops taking up rows, so that it ends within 5 minutes even on a busy machine. */
+const QUICK_MS = 250_000;
+/** @type {{ name: string, kind: string }[]} */
+const notMeasured = [];
+
 /** The rows, those first by which a quick run chooses PyTorch's settings. */
 function inOrder(selected) {
   const isProbe = ({ row }) => Object.values(probes).includes(row.name);
@@ -32,6 +39,11 @@ function inOrder(selected) {
 async function measureRows(selected, ours, peers) {
   const results = [];
   for (const { row, kind } of inOrder(selected)) {
+    if (options.quick && performance.now() > QUICK_MS) {
+      say(`WARNING: no time left for ${row.name}, ${kind}: not measured`);
+      notMeasured.push({ name: row.name, kind });
+      continue;
+    }
     say(`${row.name}, ${kind}`);
     const sides = peers.for(row);
     const result = await measureRow(row, kind, ours, sides, {
@@ -73,6 +85,14 @@ async function measureScaling(ours, peers) {
   return result;
 }
 
+async function measure(selected, ours, peers) {
+  if (options.scaling) return { scaling: await measureScaling(ours, peers) };
+  if (options.peers) {
+    return { peers: await measurePeers(ours, { path, say, seconds: options.seconds }) };
+  }
+  return { rows: await measureRows(selected, ours, peers) };
+}
+
 function selectRows() {
   const selected = rows
     .flatMap((row) => ["train", "inference"].map((kind) => ({ row, kind })))
@@ -86,19 +106,20 @@ async function main() {
   const ours = startOurs();
   const info = await ours.ask("info");
   const { settings, reference } = pytorchSettings(info.threads, say, options);
-  const peers = new Peers(settings);
+  const peers = new Peers(options.quick ? likely(settings) : settings);
   try {
-    const measured = options.scaling
-      ? { scaling: await measureScaling(ours, peers) }
-      : { rows: await measureRows(selected, ours, peers) };
-    const first = (measured.rows ?? Object.values(measured.scaling).flat()).find((r) => r.setting);
+    const measured = await measure(selected, ours, peers);
+    const compared = measured.rows ?? Object.values(measured.scaling ?? {}).flat();
+    const first = compared.find((row) => row.setting);
     const setting = settings.find(({ name }) => name === first?.setting);
     const peer = peers.sides.get(first?.setting);
     const facts = machineFacts(info, await peer?.ask("info"));
     const gemmGflops = { ours: await gemmPeak(ours), pytorch: peer ? await gemmPeak(peer) : null };
     const machine = { ...facts, referenceBlas: reference, gemmGflops };
-    // Those that a selection of rows leaves out need no compile times and start-ups either.
-    if (options.scaling || !options.everything) return { machine, ...measured };
+    // Who selects rows, or is in a hurry, does not ask for compile times and start-ups.
+    const extra = notMeasured.length > 0 ? { notMeasured } : {};
+    if (!measured.rows || options.quick || !options.everything)
+      return { machine, ...measured, ...extra };
     return { machine, ...measured, others: await measureOthers({ path, say, setting }) };
   } finally {
     await peers.end();
@@ -106,18 +127,25 @@ async function main() {
   }
 }
 
+/** What a result is called, and its pages for people. */
+function pagesOf(result) {
+  const { machine } = result;
+  if (result.scaling) {
+    return { name: "scaling", pages: { "scaling.md": scalingMarkdown(result.scaling, machine) } };
+  }
+  if (result.peers) {
+    return { name: "peers", pages: { "peers.md": peersMarkdown(result.peers, machine) } };
+  }
+  const pages = { "bench.md": benchMarkdown(result), "bench.svg": benchPlot(result) };
+  return { name: "bench", pages };
+}
+
 /** Writes the result for machines and for people. */
 function write(result, out) {
   mkdirSync(out, { recursive: true });
-  const name = result.scaling ? "scaling" : "bench";
-  const json = `${JSON.stringify(result, null, 2)}\n`;
-  writeFileSync(join(out, `${name}.json`), json);
-  if (result.scaling) {
-    writeFileSync(join(out, "scaling.md"), scalingMarkdown(result.scaling, result.machine));
-  } else {
-    writeFileSync(join(out, "bench.md"), benchMarkdown(result));
-    writeFileSync(join(out, "bench.svg"), benchPlot(result));
-  }
+  const { name, pages } = pagesOf(result);
+  writeFileSync(join(out, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  for (const [file, text] of Object.entries(pages)) writeFileSync(join(out, file), text);
   say(`written: ${join(out, `${name}.json`)}`);
 }
 
@@ -134,8 +162,7 @@ try {
     else say("guard: no ratio fell beyond noise");
   }
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (result.rows) process.stdout.write(`${benchTable(result)}\n`);
-  else process.stdout.write(scalingMarkdown(result.scaling, result.machine));
+  else process.stdout.write(Object.values(pagesOf(result).pages)[0]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

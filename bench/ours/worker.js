@@ -1,6 +1,6 @@
 // Our side of the bench: a JSON request a line on stdin, a JSON answer a line on stdout.
 import { readFile, writeFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import { serve } from "../serve.js";
 
 const begin = performance.now();
 const { data, defaultEngine, inspect, nn, onnx, ops, optim, Trainer, tensor, weights } =
@@ -179,10 +179,4 @@ const operations = {
   info: () => ({ ...engine.info, node: process.version, importMs }),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { op, ...request } = JSON.parse(line);
-  const answer = await Promise.resolve()
-    .then(() => operations[op](request))
-    .catch((error) => ({ error: error.stack ?? String(error) }));
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await serve(operations);

@@ -99,3 +99,9 @@ function ways({ name, env }, threads) {
     way("1 thread", one),
   ];
 }
+
+/** The two or three of all settings that a quick run tries. @param {readonly Setting[]} settings */
+export const likely = (settings) =>
+  settings.length === 1
+    ? settings
+    : settings.filter(({ name }) => /threads(, passive)?$/.test(name));
