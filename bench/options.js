@@ -9,6 +9,7 @@ export const help = `npm run bench -- [options]
   --blas system     PyTorch runs on the BLAS that the system has chosen, even a slow one
   --guard           compare with the committed result; fails where a ratio fell beyond noise
   --scaling         cost along batch, sequence length, width and depth instead of the table of rows
+  --table           measure nothing: print README's table from the committed result
   --peers           jax-js and TensorFlow.js instead of PyTorch (installs bench/peers first)
 `;
 
@@ -26,6 +27,7 @@ export function readOptions(argv) {
       guard: { type: "boolean", default: false },
       scaling: { type: "boolean", default: false },
       peers: { type: "boolean", default: false },
+      table: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });

@@ -11,7 +11,7 @@ import { help, readOptions } from "./options.js";
 import { measureOthers } from "./others.js";
 import { measurePeers } from "./peers/index.js";
 import { likely } from "./pytorch/settings.js";
-import { benchMarkdown, benchPlot, peersMarkdown, scalingMarkdown } from "./report.js";
+import { benchMarkdown, benchPlot, peersMarkdown, readmeTable, scalingMarkdown } from "./report.js";
 import { probes, rows, scaling } from "./rows/index.js";
 import { Peers, pytorchSettings, startOurs } from "./sides.js";
 
@@ -20,10 +20,15 @@ if (options.help) {
   process.stdout.write(help);
   process.exit(0);
 }
+const results = fileURLToPath(new URL("results", import.meta.url));
+const committed = () => JSON.parse(readFileSync(join(results, "bench.json"), "utf8"));
+if (options.table) {
+  process.stdout.write(readmeTable(committed()));
+  process.exit(0);
+}
 const say = (line) => process.stderr.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const path = join(folder, "row.safetensors");
-const results = fileURLToPath(new URL("results", import.meta.url));
 
 /** When a quick run stops taking up rows, so that it ends within 5 minutes even on a busy machine. */
 const QUICK_MS = 250_000;
@@ -155,8 +160,7 @@ try {
     options;
   if (out) write(result, out);
   if (options.guard) {
-    const committed = JSON.parse(readFileSync(join(results, "bench.json"), "utf8"));
-    const failures = regressions(committed.rows, result.rows);
+    const failures = regressions(committed().rows, result.rows);
     for (const line of failures) say(`REGRESSION ${line}`);
     if (failures.length > 0) process.exitCode = 1;
     else say("guard: no ratio fell beyond noise");

@@ -1,10 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 // @ts-expect-error the bench is plain JavaScript
 import { regressions } from "../bench/guard.js";
+// @ts-expect-error likewise
+import { readmeTable } from "../bench/report.js";
 
 const debianPython = "/usr/bin/python3";
 const hasTorch =
@@ -80,6 +82,18 @@ interface Row {
   readonly ratio: number | null;
   readonly check: { readonly ok: boolean; readonly error: number } | null;
 }
+
+test("README quotes the committed result, or nothing where there is none", () => {
+  const [, quoted] =
+    /<!-- bench table -->\n([\s\S]*)<!-- end of the bench table -->/.exec(
+      readFileSync("README.md", "utf8"),
+    ) ?? [];
+  const path = "bench/results/bench.json";
+  const printed = existsSync(path) ? readmeTable(JSON.parse(readFileSync(path, "utf8"))) : "";
+  // The formatter pads a table's columns.
+  const plain = (text?: string) => text?.trim().replace(/ +/g, " ").replace(/-{3,}/g, "---");
+  expect(plain(quoted)).toBe(plain(printed));
+});
 
 describe("the guard", () => {
   const row = (ratio: number | null, noise = 0.02, check = { ok: true }) => ({
