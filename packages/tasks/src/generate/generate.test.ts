@@ -1,9 +1,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nn } from "tensorlane";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LanguageModel, Vocabulary } from "../language/index.ts";
 import { planTrain } from "../plan.ts";
 import type { TaskUi, TrainResult } from "../task.ts";
+import { cellStates } from "./cells.ts";
 import { generate } from "./index.ts";
 import { recipeFor } from "./recipe.ts";
 
@@ -124,6 +127,42 @@ describe("a text of a few kilobytes", () => {
       /takes one prompt, received 2: put it in quotes, "a b"/,
     );
   });
+});
+
+test("the report shows results, samples, surprises and what units keep track of", () => {
+  const html = readFileSync(join(scratch, "story", "report.html"), "utf8");
+  for (const text of [
+    "Witten-Bell",
+    "temperature 0.5",
+    'bits"',
+    "follows the position in the line",
+  ]) {
+    expect(html).toContain(text);
+  }
+});
+
+test("a unit that counts is found", async () => {
+  const vocabulary = Vocabulary.of("character", "ab\n");
+  nn.manualSeed(1);
+  const model = new LanguageModel({
+    ...{ kind: "rnn", tokens: 3, hidden: 5, layers: 1, embedding: 0, tied: false },
+    ...{ dropout: 0, variational: true, weightDropout: 0 },
+  });
+  // Unit 3 adds a little for each letter, and a line break sets it back far below 0.
+  const [layer] = model.layers;
+  const set = (name: string, change: (data: Float32Array) => void) =>
+    change(layer!.parameter(name)!.data as Float32Array);
+  for (const name of ["weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+    set(name, (data) => data.fill(0));
+  set("weight_hh_l0", (data) => data.set([1], 3 * 5 + 3));
+  set("weight_ih_l0", (data) => data.set([-9, 0.1, 0.1], 3 * 3));
+  const ids = vocabulary.encode("abbabaab\nababbaaaba\nbbab\n".repeat(8));
+  const { followers, map } = await cellStates(model, vocabulary, ids);
+  expect(followers).toHaveLength(1);
+  expect(followers[0]!.what).toBe("the position in the line");
+  expect(followers[0]!.unit).toBe("layers.0, unit 3");
+  expect(followers[0]!.correlation).toBeGreaterThan(0.9);
+  expect(map.values).toHaveLength(5 * ids.length);
 });
 
 test("words of a folder of texts", async () => {

@@ -4,8 +4,9 @@ import {
   StepModel,
   type Vocabulary,
 } from "../language/index.ts";
-import { escapeHtml, lossCurves, Report } from "../report/index.ts";
+import { escapeHtml, heatMap, lossCurves, Report } from "../report/index.ts";
 import type { Table } from "../table.ts";
+import { cellStates } from "./cells.ts";
 import { plural, shareOfUnknown, type Text } from "./corpus.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Trained } from "./training.ts";
@@ -47,6 +48,8 @@ export async function buildReport(input: ReportInput): Promise<string> {
   await addSamples(report, trained.model, vocabulary);
   report.section("What surprises the model");
   await addSurprises(report, input);
+  report.section("What single units keep track of");
+  await addCells(report, input);
   report.section("Training");
   const { fit } = trained;
   report.plot(
@@ -118,15 +121,55 @@ async function addSurprises(report: Report, { text, trained }: ReportInput): Pro
     const logits = await step.next([ids[at - 1]!]);
     if (at < from) continue;
     const bits = -Math.log2(probabilities(logits)[ids[at]!]!);
-    const share = Math.min(80, Math.round(8 * bits));
-    marks.push(
-      `<span style="background:color-mix(in srgb,var(--shade) ${share}%,transparent)" title="${bits.toFixed(1)} bits">${escapeHtml(vocabulary.tokens[ids[at]!]!)}</span>`,
-    );
+    const token = vocabulary.tokens[ids[at]!]!;
+    marks.push(tinted("var(--shade)", Math.min(80, 8 * bits), `${bits.toFixed(1)} bits`, token));
   }
   step.release();
   report.text("The beginning of the test part: the darker, the less the model expected it.");
   report.raw(passage(marks.join("")));
 }
+
+/** Tokens over which units are compared; only the first ones are shown. */
+const COMPARED = 2000;
+
+/** The units that follow something in the text, and the text in the colours of their states. */
+async function addCells(report: Report, { text, trained }: ReportInput): Promise<void> {
+  const { ids, split, vocabulary } = text;
+  const { start, end } = split.test;
+  const part = ids.subarray(start, Math.min(start + COMPARED, end));
+  const { followers, map } = await cellStates(trained.model, vocabulary, part);
+  const shown = Math.min(SAMPLE[vocabulary.unit], part.length);
+  for (const { what, unit, correlation, states } of followers) {
+    report.text(`**${unit}** follows ${what}: correlation ${correlation.toFixed(2)}.`);
+    const largest = Math.max(...states.map(Math.abs)) || 1;
+    const spans = states.slice(0, shown).map((state, at) => {
+      const colour = state > 0 ? "var(--series-2)" : "var(--series-1)";
+      const title = state.toFixed(2);
+      return tinted(colour, (70 * Math.abs(state)) / largest, title, vocabulary.tokens[part[at]!]!);
+    });
+    report.raw(passage(spans.join("")));
+  }
+  report.plot(
+    heatMap({
+      values: map.names.flatMap((_, row) => [
+        ...map.values.subarray(row * part.length, row * part.length + shown),
+      ]),
+      rows: map.names.length,
+      columns: shown,
+      label: "state",
+      rowLabel: "unit",
+      columnLabel: vocabulary.unit,
+      rowNames: map.names,
+      center: 0,
+    }),
+    "States of the units that follow the position in the line most closely, along the same passage.",
+  );
+}
+
+/** A token on a background of so many percent of a colour. */
+const tinted = (colour: string, percent: number, title: string, token: string): string =>
+  `<span style="background:color-mix(in srgb,${colour} ${percent.toFixed(0)}%,transparent)" ` +
+  `title="${title}">${escapeHtml(token)}</span>`;
 
 const passage = (html: string): string =>
   `<pre style="white-space:pre-wrap;background:var(--soft);padding:0.75rem 1rem">${html}</pre>`;
