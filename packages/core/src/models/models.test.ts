@@ -57,6 +57,11 @@ describe("published numbers of parameters", () => {
     ["AlexNet of torchvision", () => models.alexnet(), 61_100_840],
     ["GoogLeNet of torchvision", () => models.googlenet(), 13_004_888],
     ["GoogLeNet without heads", () => models.googlenet({ auxLogits: false }), 6_624_904],
+    [
+      "GoogLeNet of the paper",
+      () => models.googlenet({ variant: "paper", auxLogits: false }),
+      6_998_552,
+    ],
     ["ResNet-18", () => models.resnet18(), 11_689_512],
     ["ResNet-34", () => models.resnet34(), 21_797_672],
     ["ResNet-50", () => models.resnet50(), 25_557_032],
