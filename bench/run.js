@@ -100,7 +100,7 @@ async function measure(selected, ours, peers) {
 
 function selectRows() {
   const selected = rows
-    .flatMap((row) => ["train", "inference"].map((kind) => ({ row, kind })))
+    .flatMap((row) => (row.kinds ?? ["train", "inference"]).map((kind) => ({ row, kind })))
     .filter(({ row, kind }) => options.rows.test(`${row.name} ${kind}`));
   if (selected.length === 0) throw new Error(`--rows ${options.rows} matches none of the rows`);
   return selected;

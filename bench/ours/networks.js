@@ -1,5 +1,5 @@
 // The networks of bench/rows in Tensorlane.
-import { models, nn, ops } from "tensorlane";
+import { data, models, nn, ops } from "tensorlane";
 
 /** @typedef {import("../rows/index.js").Row} Row */
 /** @typedef {import("tensorlane").Tensor} Tensor */
@@ -37,16 +37,32 @@ class CharLM extends nn.Module {
   }
 }
 
+/** Word vectors (1, L, I) and an order of nodes -> states of all words and inner nodes */
+class TreeLSTM extends nn.Module {
+  /** @param {Row} row */
+  constructor({ inputSize, hiddenSize }) {
+    super();
+    this.tree = new nn.Recursive({ cell: new nn.TreeLSTMCell({ inputSize, hiddenSize }) });
+  }
+
+  /** @param {Tensor} x @param {Record<"leaf" | "slot" | "keep", Tensor>} order */
+  forward(x, { leaf, slot, keep }) {
+    const [words, ...order] = [x, leaf, slot, keep].map((pack) => ops.squeeze(pack, 0));
+    return this.tree.forward(words, { leaf: order[0], slot: order[1], keep: order[2] });
+  }
+}
+
 /** @param {Row} row */
 export function build(row) {
+  if (row.network === "treeLSTM") return new TreeLSTM(row);
   if (row.network === "charLM") return new CharLM(row);
   if (row.family === "recurrent") return new Recurrent(row);
   return models.architecture(row.network).build({ numClasses: row.classes });
 }
 
 /** @param {Row} row @param {nn.Module} model @param {Record<string, Tensor>} batch */
-export function lossOf(row, model, { x, y }) {
-  const output = model.forward(x);
+export function lossOf(row, model, { x, y, ...order }) {
+  const output = row.network === "treeLSTM" ? model.forward(x, order) : model.forward(x);
   if (row.network === "googlenet") return models.googlenetLoss(output, y);
   if (row.network === "charLM") {
     return nn.crossEntropy(ops.reshape(output, [-1, row.classes]), ops.reshape(y, [-1]));
@@ -67,8 +83,21 @@ const noise = (size) => {
 const classesOf = (size, classes) =>
   Int32Array.from(noise(size), (u) => Math.floor(((u + 1) / 2) * classes));
 
-/** One batch: x, and y, which recurrent rows do not read. @param {Row} row */
-export function batchOf({ family, network, batch, input, classes, steps, inputSize }) {
+/** One pack of sentences of all lengths, every word beside all that follow. @param {Row} row */
+function packOf({ inputSize }) {
+  const lengths = Array.from({ length: 25 }, (_, i) => 8 + i);
+  const trees = lengths.map((n) => data.treeOfWords(new Array(n).fill("w"), "right"));
+  const packs = new data.TreePacks({ trees, token: () => 1, batchSize: trees.length });
+  const { tokens, leaf, slot, keep } = packs.get([0]);
+  const words = tokens.data.length;
+  const x = { data: noise(words * inputSize), shape: [1, words, inputSize] };
+  return { x, y: { data: new Float32Array(1), shape: [1] }, leaf, slot, keep };
+}
+
+/** One batch: x, y, which recurrent rows do not read, and the order of trees. @param {Row} row */
+export function batchOf(row) {
+  const { family, network, batch, input, classes, steps, inputSize } = row;
+  if (network === "treeLSTM") return packOf(row);
   const made = (data, ...shape) => ({ data, shape: [batch, ...shape] });
   if (network === "charLM") {
     const tokens = classesOf(batch * (steps + 1), classes);

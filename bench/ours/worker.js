@@ -85,7 +85,12 @@ class Inference {
 let current;
 
 /** Multiply-adds of one forward pass over the batch. */
-const macsOf = (model, { x }) => inspect.summary(model, [tensor(x.data, x.shape)]).macs;
+function macsOf(model, { x, y, ...order }) {
+  const leaf = ({ data: values, shape }) => tensor(values, shape);
+  const rest = Object.fromEntries(Object.entries(order).map(([name, part]) => [name, leaf(part)]));
+  const forward = ([input]) => model.forward(input, rest);
+  return inspect.summary(model, [leaf(x)], { forward }).macs;
+}
 
 const operations = {
   /** Builds the network; writes weights and batch for the other side, or reads them. */

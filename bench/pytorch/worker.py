@@ -42,8 +42,8 @@ def read_safetensors(path):
 class Training:
     """A step: forward, loss, backward, update."""
 
-    def __init__(self, row, model, x, y, layout):
-        self.row, self.model, self.x, self.y = row, model.train(), x, y
+    def __init__(self, row, model, x, y, order, layout):
+        self.row, self.model, self.x, self.y, self.order = row, model.train(), x, y, order
         if layout == "channels_last":
             self.model = self.model.to(memory_format=torch.channels_last)
             self.x = x.contiguous(memory_format=torch.channels_last)
@@ -53,7 +53,7 @@ class Training:
 
     def step(self):
         self.optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(self.row, self.model(self.x), self.y)
+        loss = loss_of(self.row, self.model(self.x, **self.order), self.y)
         loss.backward()
         self.optimizer.step()
         return loss.item()
@@ -79,11 +79,12 @@ class Worker:
     def load(self, row, kind, path):
         tensors = read_safetensors(path)
         self.row, self.kind, self.runs = row, kind, {}
-        self.x, self.y = (tensors.pop(f"batch.{name}") for name in "xy")
-        if self.y.dtype == torch.int32:
-            self.y = self.y.long()
-        if self.x.dtype == torch.int32:
-            self.x = self.x.long()
+        batch = {name[6:]: value.long() if value.dtype == torch.int32 else value
+                 for name, value in tensors.items() if name.startswith("batch.")}
+        self.x, self.y = batch.pop("x"), batch.pop("y")
+        # What is left is the order in which a tree network takes its nodes.
+        self.order = batch
+        tensors = {name: value for name, value in tensors.items() if not name.startswith("batch.")}
         self.model = build(row)
         self.model.load_state_dict(tensors)
         if kind == "inference" and row["network"] == "googlenet":
@@ -97,7 +98,7 @@ class Worker:
         if variant not in self.runs:
             layout, mode = variant.split()
             model = copy.deepcopy(self.model)
-            self.runs[variant] = (Training(self.row, model, self.x, self.y, layout)
+            self.runs[variant] = (Training(self.row, model, self.x, self.y, self.order, layout)
                                   if self.kind == "train" else
                                   Inference(self.row, model, self.x, layout, mode == "frozen"))
         return self.runs[variant]
@@ -133,7 +134,7 @@ class Worker:
 
     def close(self):
         self.runs = {}
-        self.model = self.x = self.y = None
+        self.model = self.x = self.y = self.order = None
         return {}
 
     def gemm(self, size, seconds):

@@ -17,6 +17,7 @@
  * @property {number} [hiddenSize]
  * @property {number} [numLayers]
  * @property {boolean} [bidirectional]
+ * @property {readonly ("train" | "inference")[]} [kinds] both, unless given
  */
 
 const imagenet = [3, 224, 224];
@@ -71,8 +72,21 @@ const character = sequence(
   "char-LM",
 );
 
+/** 25 sentences of 8 to 32 words, one pack: the same order of nodes on both sides, 16 at a time. */
+const tree = {
+  name: "tree-LSTM, 25 trees I100 H120",
+  family: "recurrent",
+  network: "treeLSTM",
+  batch: 1,
+  inputSize: 100,
+  hiddenSize: 120,
+  optimizer: "adam",
+  lr: 0.001,
+  kinds: ["train"],
+};
+
 /** @type {readonly Row[]} */
-export const rows = [...convolutional, ...recurrent, character];
+export const rows = [...convolutional, ...recurrent, character, tree];
 
 /** A quick run chooses PyTorch's setting for all rows of a family by these. */
 export const probes = { conv: "AlexNet (8)", recurrent: "LSTM T50 N64 I128 H256" };
