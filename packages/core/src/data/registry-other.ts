@@ -8,12 +8,13 @@ const surnames = (language: string) =>
     `data/names/${language}.txt`,
   );
 
-/** Sets of later tasks: files, hashes and licences; no loader reads them yet. */
+/** Texts, music and what later tasks will read: files, hashes and licences. */
 export const otherEntries: readonly DataEntry[] = [
   {
     id: "tiny-shakespeare",
     title: "Tiny Shakespeare: 1115394 characters",
     kind: "text",
+    loader: "generate",
     licence: "MIT (repository); the plays are in the public domain",
     citation: "Karpathy: The unreasonable effectiveness of recurrent neural networks (2015)",
     files: [

@@ -190,6 +190,14 @@ test("a text that is too short, and data that are none, leave no folder behind",
   expect(() => readFileSync(join(out, "run.json"))).toThrow();
 });
 
+test("options that contradict each other are refused", () => {
+  const recipe = (extra: Record<string, unknown>) =>
+    recipeFor("lstm", 65, 5000, { data: "", models: [], seed: 1, quick: false, extra });
+  expect(() => recipe({ tied: true, embedding: 0 })).toThrow(/leave one out/);
+  expect(() => recipe({ unit: "character", vocabulary: 50 })).toThrow(/add --unit word/);
+  expect(recipe({ tied: true }).model).toMatchObject({ tied: true, embedding: 256 });
+});
+
 test("recipes fit the length of the text", () => {
   const settings = { data: "", models: ["lstm"], seed: 1, quick: false, extra: {} };
   for (const length of [90, 3000, 200_000, 1_000_000, 180_000_000]) {

@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import type { LanguageModelOptions, RecurrentKind, Unit } from "../language/index.ts";
 import type { Extra, TrainSettings } from "../task.ts";
 
@@ -38,6 +39,14 @@ export function recipeFor(
   { epochs, batch, lr, quick, extra }: TrainSettings,
 ): Recipe {
   const given = extraOf(extra);
+  if (given.tied && given.embedding === 0) {
+    throw new UserError(
+      "--tied makes the output weights the embedding's, and --embedding 0 is none: leave one out.",
+    );
+  }
+  if (given.vocabulary !== undefined && given.unit !== "word") {
+    throw new UserError("--vocabulary limits words: add --unit word. Characters are all kept.");
+  }
   const steps = given.steps ?? Math.max(1, Math.min(64, Math.floor((length - 1) / 4)));
   // At least 32 windows in each stream: a short text needs updates more than it needs exact gradients.
   const rows = batch ?? Math.max(1, Math.min(32, Math.floor((length - 1) / (32 * steps))));

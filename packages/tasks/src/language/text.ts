@@ -23,7 +23,8 @@ const skipped = new Set(["node_modules", "__pycache__", "dist", "build", "target
 
 /** A registered text by its id, a text file (UTF-8, also gzipped), or the texts of a folder. */
 export async function openText(data: string): Promise<TextSource> {
-  if (dataEntries().some(({ id, kind }) => id === data && kind === "text")) return registered(data);
+  if (dataEntries().some(({ id, loader }) => id === data && loader === "generate"))
+    return registered(data);
   const found = await stat(data).catch(() => undefined);
   if (found === undefined) {
     throw new UserError(
