@@ -56,6 +56,8 @@ export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Traine
   const total = epochs * loader.length;
   const bar = ui.progress(settings.models[0], total);
   const judgeDev = await judge(network, bank.dev, vocabulary.token);
+  // The rise takes a tenth of the training, and at least a step.
+  const pctStart = Math.max(0.1, 2 / (total + 1));
   const optimizer = new optim.AdamW({ lr, weightDecay });
   let latest: EpochRecord | undefined;
   const trainer = new Trainer(network, {
@@ -65,7 +67,7 @@ export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Traine
       return nn.crossEntropy(net.forward(pack), pack.label, { sampleWeight: pack.counted });
     },
     optimizer,
-    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart: 0.1, totalSteps: total + 1 }),
+    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart, totalSteps: total + 1 }),
     clipNorm: 5,
     seed: settings.seed,
     monitor: "accuracy",

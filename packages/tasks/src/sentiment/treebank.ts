@@ -101,9 +101,14 @@ export function spansOf({ words, left, right }: data.BinaryTree): (readonly [num
  * @example wordsOf("It's fine.") // ["It", "'s", "fine", "."]
  */
 export function wordsOf(text: string): string[] {
-  const found = text.match(
-    /[\p{L}\p{N}]+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b|[\p{L}\p{N}]+(?:[-.,'’][\p{L}\p{N}]+(?<!['’](?:s|re|ve|ll|d|m)))*|\.\.\.|--|[^\s]/giu,
-  );
-  const brackets: Readonly<Record<string, string>> = { "(": "-LRB-", ")": "-RRB-", "’": "'" };
-  return (found ?? []).map((word) => brackets[word] ?? word.replace("’", "'"));
+  const brackets: Readonly<Record<string, string>> = { "(": "-LRB-", ")": "-RRB-" };
+  const pieces = text.replaceAll("\u2019", "'").match(word) ?? [];
+  return pieces.flatMap((piece) => {
+    const [, stem, ending] = contraction.exec(piece) ?? [];
+    return stem === undefined ? [brackets[piece] ?? piece] : [stem, ending];
+  });
 }
+
+/** Letters and digits, also around a hyphen, point or apostrophe; dots and dashes; any other sign alone. */
+const word = /[\p{L}\p{N}]+(?:[-.,'][\p{L}\p{N}]+)*|\.\.\.|--|\S/gu;
+const contraction = /^(.+?)(n't|'(?:s|re|ve|ll|d|m))$/i;
