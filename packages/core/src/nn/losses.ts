@@ -1,5 +1,9 @@
 /** Loss functions: lazy tensors like any other, differentiable, with PyTorch's names and semantics. */
 export {
+  type AdaptiveLogSoftmaxOptions,
+  AdaptiveLogSoftmaxWithLoss,
+} from "./losses/adaptiveSoftmax.ts";
+export {
   type CrossEntropyOptions,
   crossEntropy,
   type NllOptions,
@@ -16,3 +20,4 @@ export {
   smoothL1Loss,
 } from "./losses/elementwise.ts";
 export type { LossOptions, Reduction } from "./losses/reduce.ts";
+export { SampledSoftmaxLoss, type SampledSoftmaxOptions } from "./losses/sampledSoftmax.ts";
