@@ -16,6 +16,7 @@ export {
   type EpochOptions,
   type LoadedBatch,
 } from "./loader.ts";
+export { type AddingOptions, addingProblem, type CopyOptions, copyProblem } from "./longMemory.ts";
 export { type DataEntry, type DataFile, dataEntries, dataEntry } from "./registry.ts";
 export { Scaler, type ScalerKind, type ScalerState } from "./scale.ts";
 export {
