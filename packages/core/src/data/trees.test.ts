@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { anyTree } from "./testing.ts";
@@ -164,5 +167,33 @@ describe("packs", () => {
   test("no trees are refused", () => {
     expect(() => new TreePacks({ trees: [], token, batchSize: 5 })).toThrow(/no trees/);
     expect(() => new TreePacks({ trees, token, batchSize: 0 })).toThrow(/from 1/);
+  });
+});
+
+const treebank = fileURLToPath(new URL("../../../../../shared/data/sentiment/", import.meta.url));
+
+describe.skipIf(!existsSync(treebank))("the Stanford Sentiment Treebank", () => {
+  const read = (part: string) =>
+    readTrees(gunzipSync(readFileSync(`${treebank}${part}.txt.gz`)).toString(), { classes: 5 });
+
+  test.each([
+    ["train", 8544, 318_582],
+    ["dev", 1101, 41_447],
+    ["test", 2210, 82_600],
+  ])("%s: %i trees of %i nodes in all, which write back", (part, count, nodes) => {
+    const trees = read(part);
+    expect(trees.length).toBe(count);
+    expect(trees.reduce((sum, { labels }) => sum + labels.length, 0)).toBe(nodes);
+    const again = readTrees(trees.map((tree) => formatTree(tree)).join("\n"));
+    expect(again).toEqual(trees);
+  });
+
+  test("packs of 25 trees hold little padding", () => {
+    const packs = new TreePacks({ trees: read("train"), token: () => 0, batchSize: 25, seed: 1 });
+    const { steps, slots, trees } = packs.capacity;
+    expect([packs.length, trees, steps]).toEqual([342, 25, 30]);
+    expect(slots).toBeLessThan(90);
+    const nodes = (318_582 - 8544) / 2;
+    expect(nodes / (packs.length * steps * packs.width)).toBeGreaterThan(0.94);
   });
 });
