@@ -14,7 +14,7 @@ const LETTER = 6.9;
 
 /**
  * A tree as SVG, the root on top and the words in a row below, every node with the class that the network
- * gives it; where the data have another label, that one stands below it in brackets.
+ * gives it (`judged`, by node); a dashed ring marks those where the data have another label.
  */
 export function drawTree(tree: data.BinaryTree, judged: readonly number[]): string {
   const { words, left, right, labels } = tree;
