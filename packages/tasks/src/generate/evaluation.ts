@@ -19,7 +19,7 @@ export interface Scored {
 }
 
 /** Tokens that the baselines are counted on at most, the last ones before the test part. */
-const COUNTED = 5_000_000;
+const COUNTED = 2_000_000;
 
 /** nanoGPT's validation losses are on the same last 10 %. */
 const published: Readonly<Record<string, readonly Scored[]>> = {
@@ -53,6 +53,7 @@ export async function scoreModel(
 export function scoreBaselines({ ids, vocabulary, split }: Text): Scored[] {
   const { start, end } = split.test;
   const counted = ids.subarray(Math.max(0, start - COUNTED), start);
+  const source = start > COUNTED ? `counted on the last ${COUNTED} before the test` : undefined;
   const longest = longestContext(vocabulary.size);
   return [0, 1, 2, 3, 5]
     .filter((context) => context <= longest)
@@ -62,6 +63,7 @@ export function scoreBaselines({ ids, vocabulary, split }: Text): Scored[] {
           ? `${vocabulary.unit} frequencies`
           : `Witten-Bell, ${context} ${context === 1 ? vocabulary.unit : plural(vocabulary.unit)} before`,
       kind: "baseline",
+      ...(source && { source }),
       nats: new NGram(counted, vocabulary.size, context).score(ids, start, end),
     }));
 }

@@ -7,6 +7,7 @@ import { LanguageModel, Vocabulary } from "../language/index.ts";
 import { planTrain } from "../plan.ts";
 import type { TaskUi, TrainResult } from "../task.ts";
 import { cellStates } from "./cells.ts";
+import { splitOf } from "./corpus.ts";
 import { generate } from "./index.ts";
 import { recipeFor } from "./recipe.ts";
 
@@ -188,6 +189,17 @@ test("a text that is too short, and data that are none, leave no folder behind",
   );
   await expect(train({ data: write("empty.txt", ""), out })).rejects.toThrow(/is empty/);
   expect(() => readFileSync(join(out, "run.json"))).toThrow();
+});
+
+test("the parts follow each other: validation, training, test", () => {
+  expect(splitOf(1_115_394)).toEqual({
+    validation: { start: 0, end: 50_192 },
+    train: { start: 50_192, end: 1_003_854 },
+    test: { start: 1_003_854, end: 1_115_394 },
+  });
+  const { validation, train, test: part } = splitOf(200_000_000);
+  expect([validation.end, part.end - part.start]).toEqual([100_000, 500_000]);
+  expect([train.start, train.end]).toEqual([validation.end, part.start]);
 });
 
 test("options that contradict each other are refused", () => {

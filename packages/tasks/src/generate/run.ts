@@ -72,7 +72,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   const { vocabulary, split, source } = text;
   const row = await scoreModel(recipe.model.kind, model, text, split.test);
   const baselines = scoreBaselines(text);
-  const caption = `${source.title}: the last 10 %`;
+  const caption = `${source.title}: the test part`;
   const rows = [row, ...baselines, ...publishedRows(text)];
   const table = resultTable(caption, vocabulary.unit, rows);
   ui.table(table);
@@ -128,7 +128,7 @@ export async function evaluate(
   const part = other ? { start: 0, end: text.ids.length } : text.split.test;
   const row = await scoreModel(models[0]!, model, text, part);
   const baselines = other ? [] : scoreBaselines(text);
-  const caption = `${text.source.title}: ${other ? "the whole text" : "the last 10 %"}`;
+  const caption = `${text.source.title}: ${other ? "the whole text" : "the test part"}`;
   const rows = [row, ...baselines, ...(other ? [] : publishedRows(text))];
   ui.table(resultTable(caption, vocabulary.unit, rows));
   return {
