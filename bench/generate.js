@@ -2,7 +2,7 @@
 // Trains the character model of Tiny Shakespeare, measures how fast a 2 x 512 LSTM writes, and writes down
 // both in bench/results/generate.json.
 //
-//   node bench/generate.js [folder]    (needs the network, or TENSORLANE_DATA_MIRROR)
+//   npm run bench:generate [folder]    (needs the network, or TENSORLANE_DATA_MIRROR)
 //
 // With a folder the training can be stopped (Ctrl-C) and gone on with by the same command.
 import { spawnSync } from "node:child_process";
