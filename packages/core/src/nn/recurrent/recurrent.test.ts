@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { evaluate, gradients, nn, ops, type Tensor, tensor } from "../../index.ts";
+import { lowerGraph } from "../../onnx/lowering.ts";
 
 const wave = (size: number, phase: number) =>
   Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + phase));
@@ -111,4 +112,37 @@ test("weight dropout leaves out hidden-to-hidden weights, the same at every step
   for (const value of kept) expect(value).toBeCloseTo(0.04, 4);
   model.eval();
   expect((await after()).every((value) => Math.abs(value - 0.01) < 1e-4)).toBe(true);
+});
+
+test("a loop reads what an encoder outside left, and does not run it again", async () => {
+  nn.manualSeed(3);
+  const encoder = new nn.GRU({ inputSize: 3, hiddenSize: 4 });
+  const x = tensor(wave(5 * 2 * 3, 1), [5, 2, 3]);
+  const { output } = encoder.forward(x);
+  // Each step looks at all of the encoder's states; the gradient makes the encoder a loop of its own.
+  const { ys } = ops.scan([ops.ones([2, 4])], [x], ([h]) => {
+    const weights = output.mul(h).sum({ dim: 2, keepdim: true }).softmax(0);
+    const next = output.mul(weights).sum({ dim: 0 }).add(h).tanh();
+    return { states: [next], ys: [next] };
+  });
+  const loss = ys[0].square().sum();
+  const grads = gradients(loss, encoder.parameters());
+  const { model } = lowerGraph([loss, ...grads]);
+  const loops = model.graph!.node.filter(({ opType }) => opType === "Scan");
+  expect(loops.length).toBe(4);
+  for (const { attribute } of loops) {
+    const inner = attribute.flatMap(({ g }) => g?.node ?? []).map(({ opType }) => opType);
+    expect(inner.length).toBeGreaterThan(0);
+    for (const opType of ["Scan", "GRU"]) expect(inner).not.toContain(opType);
+  }
+  // The same unrolled, from the encoder's outputs on.
+  let h = ops.ones([2, 4]);
+  const states: Tensor[] = [];
+  for (let t = 0; t < 5; t++) {
+    const weights = output.mul(h).sum({ dim: 2, keepdim: true }).softmax(0);
+    h = output.mul(weights).sum({ dim: 0 }).add(h).tanh();
+    states.push(h);
+  }
+  const unrolled = ops.stack(states, 0).square().sum();
+  await expectClose(grads, gradients(unrolled, encoder.parameters()), 4);
 });
