@@ -1,12 +1,13 @@
-// README's table of forecasts, made from the committed results: `node bench/table.js` prints it.
-import { readFileSync } from "node:fs";
+// README's tables, made from the committed results: `node bench/table.js` prints the forecasts,
+// `node bench/table.js classify` the classifiers.
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** @param {string} path of forecast.json */
-export function forecastTable(
-  path = fileURLToPath(new URL("results/forecast.json", import.meta.url)),
-) {
-  const { machine, results } = JSON.parse(readFileSync(path, "utf8"));
+const pathOf = (name) => fileURLToPath(new URL(`results/${name}.json`, import.meta.url));
+const read = (name) => JSON.parse(readFileSync(pathOf(name), "utf8"));
+
+function forecastTable() {
+  const { machine, results } = read("forecast");
   const lines = [];
   for (const { data, models, baselines } of results) {
     const horizons = Object.keys(Object.values(models)[0].horizons);
@@ -26,8 +27,53 @@ export function forecastTable(
       "",
     );
   }
-  const { cpu, cores, node } = machine;
-  return `${lines.join("\n")}\nSeed 1, ${cores} cores of ${cpu.trim()}, Node ${node}.\n`;
+  return `${lines.join("\n")}\n${madeOn(machine)}`;
 }
 
-process.stdout.write(forecastTable());
+const madeOn = ({ cpu, cores, node }) => `Seed 1, ${cores} cores of ${cpu.trim()}, Node ${node}.\n`;
+
+const line = (cells) => `| ${cells.join(" | ")} |`;
+
+function classifyTable() {
+  const present = ["mnist", "gtsrb", "cifar"].filter((name) =>
+    existsSync(pathOf(`classify-${name}`)),
+  );
+  const runs = present.map((name) => read(`classify-${name}`));
+  const { machine, result } = read("classify-finetune");
+  const trained = runs.map(({ result: run }) => {
+    const data = / --data (\S+)/.exec(run.command)[1];
+    const { model, parameters, testError, epochs, seconds } = run;
+    return line([
+      data,
+      model,
+      parameters,
+      `${testError.toFixed(2)} %`,
+      epochs,
+      `${seconds.toFixed(0)} s`,
+    ]);
+  });
+  const names = {
+    frozen: "weights of the other classes, only the last layer trained",
+    tuned: "weights of the other classes, all trained further",
+    scratch: "a fresh start, as many steps of the same work",
+    longer: "a fresh start, twice as many",
+  };
+  const tuned = Object.entries(names).map(([key, name]) => {
+    const { testError, epochs, seconds } = result[key];
+    return line([name, `${testError.toFixed(2)} %`, epochs, `${seconds.toFixed(1)} s`]);
+  });
+  return [
+    line(["data", "network", "parameters", "test error", "epochs", "trained in"]),
+    line(Array(6).fill("---")),
+    ...trained,
+    "",
+    line(["21 kinds of signs, 3 images of each", "test error", "epochs", "trained in"]),
+    line(Array(4).fill("---")),
+    ...tuned,
+    "",
+    madeOn(machine),
+  ].join("\n");
+}
+
+const tables = { forecast: forecastTable, classify: classifyTable };
+process.stdout.write(tables[process.argv[2] ?? "forecast"]());
