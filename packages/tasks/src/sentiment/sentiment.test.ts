@@ -1,15 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { data } from "tensorlane";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { planTrain, type TrainRequest } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
 import { quietUi } from "../testing.ts";
 import { sentiment } from "./index.ts";
 import { judge, ofRoot, softmax } from "./judging.ts";
 import { loadRunState } from "./runState.ts";
+import { baselineRows } from "./scores.ts";
+import { loadTreebank, NEUTRAL, rootLabel } from "./treebank.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-sentiment-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -158,3 +161,24 @@ test("data that cannot be read leave nothing behind", async () => {
   await expect(trainOn("none", { data: broken })).rejects.toThrow(/test\.txt holds no trees/);
   expect(() => readFileSync(join(scratch, "none", "run.json"))).toThrow(/ENOENT/);
 });
+
+const mirror = fileURLToPath(new URL("../../../../../shared/data/", import.meta.url));
+
+test.skipIf(!existsSync(mirror))(
+  "the treebank is read from its packed files (skipped without ../shared/data)",
+  async () => {
+    vi.stubEnv("TENSORLANE_DATA_MIRROR", mirror);
+    const { train, dev, test: scored } = await loadTreebank("sst");
+    vi.unstubAllEnvs();
+    expect([train.length, dev.length, scored.length]).toEqual([8544, 1101, 2210]);
+    const polar = scored.filter((tree) => rootLabel(tree) !== NEUTRAL);
+    expect(polar.length).toBe(1821);
+    const rows = baselineRows(
+      { id: "sst", title: "", notes: [], train, dev, test: scored },
+      scored,
+    );
+    // Socher et al. report 41.0 and 81.8 for naive Bayes.
+    expect(rows[0].fine).toBeGreaterThan(38);
+    expect(rows[0].binary).toBeGreaterThan(79);
+  },
+);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { data } from "tensorlane";
 import { dataEntry, obtainFile } from "tensorlane/node";
 import { UserError } from "../errors.ts";
+import { textOf } from "../forecast/data/table.ts";
 
 /** Names of the labels 0 to 4. */
 export const CLASSES = [
@@ -62,8 +63,9 @@ async function readFolder(folder: string): Promise<Treebank> {
 }
 
 function treesOf(bytes: Uint8Array, source: string): readonly data.BinaryTree[] {
-  const text = new TextDecoder().decode(bytes);
-  const trees = inputTrees(() => data.readTrees(text, { source, classes: CLASSES.length }));
+  const trees = inputTrees(() =>
+    data.readTrees(textOf(bytes), { source, classes: CLASSES.length }),
+  );
   if (trees.length > 0) return trees;
   throw new UserError(`${source} holds no trees: one a line is expected, "(3 (2 It) (4 works))".`);
 }
