@@ -46,7 +46,8 @@ export async function evaluate(
   if (tensors instanceof Tensor) return (await evaluate([tensors], options))[0];
   if (tensors.length === 0) return [];
   const engine = options.engine ?? (await defaultEngine());
-  const { model, inputs, outputs } = lowerGraph(tensors);
+  const rewrite = await engine.rewrite?.();
+  const { model, inputs, outputs } = lowerGraph(tensors, { rewrite });
   const bytes = encodeModel(model);
   const seed = options.seed ?? 0;
   const streams = randomStreams(inputs);

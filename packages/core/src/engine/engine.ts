@@ -1,4 +1,5 @@
 import type { DType, TensorData } from "../graph/dtype.ts";
+import type { Rewrite } from "../onnx/lowering.ts";
 
 /** One input or output of a compiled graph. A `-1` in `shape` is a dimension known only at run time. */
 export interface Port {
@@ -50,6 +51,11 @@ export interface Engine {
   readonly info: EngineInfo;
   /** Turns the bytes of a ModelProto into something that runs. */
   compile(model: Uint8Array, options?: CompileOptions): Promise<Executable>;
+  /**
+   * How to lower graphs that only this engine is to run: faster, with its own operators. Without it, graphs
+   * are standard ONNX.
+   */
+  rewrite?(): Promise<Rewrite | undefined>;
   /** Bytes of native memory that live executables are known to hold (model and bound outputs). */
   memory(): number;
 }

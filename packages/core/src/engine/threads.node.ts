@@ -12,8 +12,17 @@ export function threadsWanted(variable = process.env.TENSORLANE_THREADS): number
 }
 
 /** Whether idle threads wait actively: yes, unless `TENSORLANE_SPINNING` is 0. */
-export function spinningWanted(variable = process.env.TENSORLANE_SPINNING): boolean {
-  if (variable === undefined || variable === "" || variable === "1") return true;
-  if (variable === "0") return false;
-  throw new EngineError(`TENSORLANE_SPINNING is "${variable}": give 0 or 1, or unset it for 1.`);
+export const spinningWanted = (variable = process.env.TENSORLANE_SPINNING): boolean =>
+  isOn("TENSORLANE_SPINNING", variable, true);
+
+/** Whether graphs are rewritten for the blocked layout: only if `TENSORLANE_BLOCKED` is 1. */
+export const blockedWanted = (variable = process.env.TENSORLANE_BLOCKED): boolean =>
+  isOn("TENSORLANE_BLOCKED", variable, false);
+
+function isOn(name: string, variable: string | undefined, otherwise: boolean): boolean {
+  if (variable === undefined || variable === "") return otherwise;
+  if (variable === "1" || variable === "0") return variable === "1";
+  throw new EngineError(
+    `${name} is "${variable}": give 0 or 1, or unset it for ${otherwise ? 1 : 0}.`,
+  );
 }

@@ -83,7 +83,10 @@ export class Lowering {
     outputs = 1,
     domain = "",
   ): readonly string[] {
-    return this.builder.node(opType, inputs, attributes, outputs, { hint: this.hint, domain });
+    return this.builder.node(opType, inputs, attributes, outputs, {
+      hint: this.hint || undefined,
+      domain,
+    });
   }
 
   /** The name under which a tensor that is already lowered is known. */

@@ -45,7 +45,8 @@ export class CompiledGraph {
     outputs: readonly Tensor[],
     label: string,
   ): Promise<CompiledGraph> {
-    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_") });
+    const rewrite = await engine.rewrite?.();
+    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite });
     const executable = await engine.compile(encodeModel(lowered.model), { label });
     return new CompiledGraph(outputs, lowered, executable);
   }

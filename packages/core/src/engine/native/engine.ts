@@ -1,4 +1,6 @@
 import { allocate } from "../../graph/dtype.ts";
+import type { Rewrite } from "../../onnx/lowering.ts";
+import { findBlockedRewrite } from "../blocked/probe.ts";
 import type {
   Binding,
   CompileOptions,
@@ -10,6 +12,7 @@ import type {
 } from "../engine.ts";
 import { EngineError } from "../errors.ts";
 import { checkOverlaps, checkPorts, isStatic, sizeOf } from "../ports.ts";
+import { blockedWanted } from "../threads.node.ts";
 import { BoundRun, NativeBinding } from "./binding.ts";
 import { Environment, type EnvironmentOptions } from "./environment.ts";
 import { Library, locateLibrary } from "./library.ts";
@@ -19,6 +22,11 @@ import { runUnbound } from "./unbound.ts";
 export interface NativeOptions extends EnvironmentOptions {
   /** The library's file; default: the one inside the installed onnxruntime-node. */
   readonly path?: string;
+  /**
+   * Whether graphs are rewritten for the blocked layout of convolutions (docs/design/0008). Default: only if
+   * TENSORLANE_BLOCKED is 1.
+   */
+  readonly blocked?: boolean;
 }
 
 let environment: Environment | undefined;
@@ -36,15 +44,18 @@ export function createNativeEngine(options: NativeOptions = {}): Engine {
         `${options.threads}. Set TENSORLANE_THREADS, or give the option to the first engine.`,
     );
   }
-  return new NativeEngine(environment);
+  return new NativeEngine(environment, options.blocked ?? blockedWanted());
 }
 
 class NativeEngine implements Engine {
   readonly info: EngineInfo;
   private readonly env: Environment;
+  private readonly blocked: boolean;
+  private found: Promise<Rewrite | undefined> | undefined;
 
-  constructor(env: Environment) {
+  constructor(env: Environment, blocked: boolean) {
     this.env = env;
+    this.blocked = blocked;
     this.info = {
       name: "native",
       version: env.library.version,
@@ -57,6 +68,11 @@ class NativeEngine implements Engine {
 
   async compile(model: Uint8Array, options: CompileOptions = {}): Promise<Executable> {
     return new NativeExecutable(await createSession(this.env, model, options));
+  }
+
+  async rewrite(): Promise<Rewrite | undefined> {
+    if (this.blocked) this.found ??= findBlockedRewrite(this);
+    return this.found;
   }
 
   memory(): number {

@@ -19,12 +19,12 @@ import {
   windowsIn,
 } from "./window.ts";
 
-interface Pool {
+export interface Pool {
   readonly kernel: Pair;
   readonly strides: Pair;
   readonly pads: Pads;
 }
-interface MaxPool extends Pool {
+export interface MaxPool extends Pool {
   readonly dilations: Pair;
 }
 
@@ -91,7 +91,7 @@ function maxPoolGradient(x: Tensor, y: Tensor, grad: Tensor, attrs: MaxPool): Te
   return toFirst(x, rowMaxima, perRow, { ...along(1), before: left, after: right });
 }
 
-interface Axis {
+export interface Axis {
   readonly axis: number;
   readonly taps: number;
   readonly stride: number;
@@ -101,12 +101,16 @@ interface Axis {
 }
 
 /** Along one axis: each window's gradient goes to its first element that equals the window's maximum. */
-function toFirst(x: Tensor, maxima: Tensor, grad: Tensor, along: Axis): Tensor {
+export function toFirst(x: Tensor, maxima: Tensor, grad: Tensor, along: Axis): Tensor {
   const { axis, taps, stride, dilation, before, after } = along;
   if (taps === 1 && stride === 1 && before === 0 && after === 0) return grad;
   const [size] = requireStatic("maxPool2d: the gradient", [x.shape[axis]]);
   const [count] = requireStatic("maxPool2d: the gradient", [maxima.shape[axis]]);
-  const sides = (a: number, b: number) => [...new Array<number>(2 * (3 - axis)).fill(0), a, b];
+  const sides = (a: number, b: number) => [
+    ...new Array<number>(2 * (x.rank - 1 - axis)).fill(0),
+    a,
+    b,
+  ];
   const padded = pad(x, sides(before, after), LOWEST);
   const parts: { readonly offset: number; readonly part: Tensor }[] = [];
   let rest = grad;

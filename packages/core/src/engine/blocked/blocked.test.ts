@@ -1,0 +1,160 @@
+import { describe, expect, test } from "vitest";
+import "../../graph/methods.ts";
+import { gradients } from "../../autodiff/gradients.ts";
+import { evaluate } from "../../evaluate.ts";
+import * as ops from "../../graph/ops/index.ts";
+import { type Tensor, tensor } from "../../graph/tensor.ts";
+import { lowerGraph } from "../../onnx/lowering.ts";
+import { createNativeEngine } from "../native/engine.ts";
+
+const engine = createNativeEngine({ blocked: true });
+const rewrite = await engine.rewrite?.();
+/** The same engine, given standard graphs. */
+const standard = createNativeEngine({ blocked: false });
+
+/** Numbers between -1 and 1 that repeat nowhere near. */
+const filled = (shape: readonly number[], salt: number): Tensor => {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return tensor(
+    Float32Array.from({ length: size }, (_, i) => Math.sin((i + 1) * 12.9898 + salt * 78.233)),
+    shape,
+  );
+};
+/** The slopes of a sum that weighs every element differently. */
+const withSlopes = (y: Tensor, inputs: readonly Tensor[]): Tensor[] => [
+  y,
+  ...gradients(y.mul(filled(y.shape as number[], 9)).sum(), inputs),
+];
+/** The types of the engine's own nodes that a graph is lowered to. */
+const ownNodes = (tensors: readonly Tensor[]): string[] => {
+  const { model } = lowerGraph(tensors, { rewrite });
+  return model.graph!.node.filter(({ domain }) => domain !== "").map(({ opType }) => opType);
+};
+
+async function expectSame(tensors: readonly Tensor[], tolerance = 2e-5): Promise<void> {
+  const [ours, theirs] = await Promise.all([
+    evaluate(tensors, { engine }),
+    evaluate(tensors, { engine: standard }),
+  ]);
+  for (const [i, { data, shape }] of theirs.entries()) {
+    expect(ours[i].shape).toEqual(shape);
+    const [a, b] = [ours[i].data as Float32Array, data as Float32Array];
+    const scale = Math.max(...b.map(Math.abs), 1e-6);
+    let worst = 0;
+    for (let j = 0; j < b.length; j++) worst = Math.max(worst, Math.abs(a[j] - b[j]) / scale);
+    expect(worst, `output ${i} of ${tensors[i]}`).toBeLessThan(tolerance);
+  }
+  const again = await evaluate(tensors, { engine });
+  for (const [i, { data }] of again.entries()) expect(data).toEqual(ours[i].data);
+}
+
+describe("convolution: values and both gradients", () => {
+  test.for<[string, number[], number[], ops.Conv2dOptions]>([
+    ["3x3", [2, 32, 6, 7], [48, 32, 3, 3], { padding: 1 }],
+    ["1x1", [2, 32, 5, 5], [16, 32, 1, 1], {}],
+    ["3x3 with stride 2", [2, 16, 8, 6], [32, 16, 3, 3], { stride: 2, padding: 1 }],
+    ["1x1 with stride 2", [2, 16, 8, 6], [32, 16, 1, 1], { stride: 2 }],
+    ["5x5 with stride 3", [1, 16, 9, 12], [16, 16, 5, 5], { stride: 3, padding: 2 }],
+    ["odd size, stride 2", [2, 16, 7, 9], [16, 16, 3, 3], { stride: 2, padding: 1 }],
+    ["uneven kernel", [2, 16, 8, 8], [16, 16, 1, 3], { padding: [0, 1] }],
+    ["dilation", [2, 16, 9, 9], [16, 16, 3, 3], { dilation: 2, padding: 2 }],
+    ["more padding than kernel", [1, 16, 4, 4], [16, 16, 1, 1], { padding: 1 }],
+    ["a first layer", [2, 3, 12, 12], [32, 3, 7, 7], { stride: 2, padding: 3 }],
+    ["groups", [2, 32, 6, 6], [32, 16, 3, 3], { groups: 2, padding: 1 }],
+    ["broken blocks", [2, 24, 6, 6], [40, 24, 3, 3], { padding: 1 }],
+  ])("%s", async ([, image, kernel, options]) => {
+    const [x, w, b] = [filled(image, 1), filled(kernel, 2), filled([kernel[0]], 3)];
+    // Between two that are blocked, so that the gradient comes in blocked form where it can.
+    const tensors = withSlopes(ops.relu(ops.conv2d(x, w, b, options)), [x, w, b]);
+    await expectSame(tensors);
+  });
+
+  test("is in the blocked layout", () => {
+    const [x, w] = [filled([2, 16, 6, 6], 1), filled([16, 16, 3, 3], 2)];
+    expect(ownNodes(withSlopes(ops.conv2d(x, w), [x, w]))).toEqual(
+      expect.arrayContaining(["Conv", "ReorderInput", "ReorderOutput", "FusedMatMul"]),
+    );
+  });
+
+  test("weight gradients of large images are taken in several products", async () => {
+    const [x, w] = [filled([2, 16, 360, 360], 1), filled([16, 16, 3, 3], 2)];
+    const tensors = withSlopes(ops.conv2d(x, w, undefined, { padding: 1 }), [w]).slice(1);
+    expect(ownNodes(tensors).filter((type) => type === "FusedMatMul").length).toBe(3);
+    await expectSame(tensors, 2e-4);
+  });
+});
+
+/** What goes in is blocked already. */
+const held = (x: Tensor): Tensor => ops.conv2d(x, filled([16, 16, 1, 1], 5));
+const image = [4, 16, 6, 6];
+
+test.for<[string, (x: Tensor, w: Tensor) => Tensor]>([
+  ["relu", (x) => ops.relu(held(x))],
+  ["relu of what others read too", (x) => ((y) => y.add(ops.relu(y)))(held(x))],
+  ["batch norm", (x, w) => ops.batchNormTrain(held(x), { weight: w, bias: w }).y],
+  ["batch norm, relu", (x, w) => ops.relu(ops.batchNormTrain(held(x), { weight: w, bias: w }).y)],
+  [
+    "a residual",
+    (x, w) => {
+      const start = ops.relu(held(x));
+      return ops.relu(ops.batchNormTrain(held(start), { weight: w }).y.add(start));
+    },
+  ],
+  [
+    "a projected residual",
+    (x, w) => {
+      const [a, b] = [held(x), held(x.mul(2))].map((t) => ops.batchNormTrain(t, { weight: w }).y);
+      return ops.relu(a.add(b));
+    },
+  ],
+  ["a sum with itself", (x) => ((y) => y.add(y))(held(x))],
+  ["channels side by side", (x) => ops.concat([held(x), ops.relu(held(x)), x], 1)],
+  ["the mean of images", (x) => held(x).mean({ dim: [2, 3], keepdim: true })],
+  ["the mean of images, flat", (x) => held(x).mean({ dim: [2, 3] })],
+])("%s: values and gradients", async ([, run]) => {
+  const [x, w] = [filled(image, 1), filled([16], 2)];
+  const y = run(x, w);
+  await expectSame(withSlopes(y, [x, w]));
+  expect(ownNodes([y])).toContain("Conv");
+});
+
+test("batch statistics of large images, off centre", async () => {
+  const y = ops.batchNormTrain(held(filled([2, 16, 40, 40], 1)).add(3));
+  await expectSame([y.y, y.mean, y.variance]);
+});
+
+describe("max pool: values and gradients", () => {
+  test.for<[string, ops.MaxPool2dOptions]>([
+    ["2x2", { kernelSize: 2 }],
+    ["3x3, stride 2, padding", { kernelSize: 3, stride: 2, padding: 1 }],
+    ["3x3, stride 2", { kernelSize: 3, stride: 2 }],
+    ["3x3, stride 1, padding", { kernelSize: 3, stride: 1, padding: 1 }],
+    ["ceil mode", { kernelSize: 3, stride: 2, ceilMode: true }],
+    ["dilation", { kernelSize: 2, stride: 1, dilation: 2 }],
+  ])("%s", async ([, options]) => {
+    const x = filled([2, 16, 8, 8], 1);
+    await expectSame(withSlopes(ops.maxPool2d(ops.relu(held(x)), options), [x]));
+  });
+
+  test("of equal elements the first, row by row, gets the gradient", async () => {
+    const x = ops.zeros([1, 16, 4, 4]);
+    const ones = tensor(new Float32Array(256), [1, 16, 4, 4]);
+    const y = ops.relu(held(x.add(ones)));
+    const pooled = ops.maxPool2d(y, { kernelSize: 2 });
+    const [slope] = await evaluate(gradients(pooled.sum(), [y]), { engine });
+    expect([...(slope.data as Float32Array).slice(0, 8)]).toEqual([1, 0, 1, 0, 0, 0, 0, 0]);
+  });
+});
+
+test("relu's gradient is exact down to the smallest normal number", async () => {
+  const x = tensor(Float32Array.of(-1, -0, 0, 2 ** -126, 1e-30, 1, 3e38));
+  const [{ data }] = await evaluate(gradients(ops.relu(x).sum(), [x]), { engine });
+  expect([...(data as Float32Array)]).toEqual([0, 0, 0, 1, 1, 1, 1]);
+});
+
+test("gradients of gradients", async () => {
+  const [x, w] = [filled([2, 16, 5, 5], 1), filled([16, 16, 3, 3], 2)];
+  const y = ops.batchNormTrain(ops.conv2d(x, w, undefined, { padding: 1 })).y;
+  const [first] = gradients(y.mul(y).mul(y).sum(), [w]);
+  await expectSame(gradients(first.square().sum(), [x, w]), 1e-4);
+});

@@ -1,0 +1,178 @@
+import { isStatic } from "../../graph/dim.ts";
+import type { Conv } from "../../graph/ops/conv.ts";
+import type { Node, Tensor } from "../../graph/tensor.ts";
+import type { Blocks } from "./layout.ts";
+
+/** Output and input channels, height and width of a kernel that the blocked layout can take. */
+function kernelOf(
+  blocks: Blocks,
+  weight: Tensor,
+): readonly [number, number, number, number] | undefined {
+  const { shape } = weight;
+  if (!isStatic(shape) || shape.includes(0)) return undefined;
+  const [k, c, height, width] = shape;
+  const isWhole = k % blocks.size === 0 && (c % blocks.size === 0 || c < blocks.size);
+  return isWhole ? [k, c, height, width] : undefined;
+}
+
+/**
+ * conv2d as a blocked convolution. Up to B - 1 input channels (a network's first layer) are read from
+ * plain images, as ONNX Runtime does it.
+ */
+export function convRule(blocks: Blocks, node: Node): boolean {
+  const [x, weight, bias] = blocks.inputsOf(node);
+  const { strides, pads, dilations, groups } = node.attrs as Conv;
+  const kernel = kernelOf(blocks, weight);
+  if (groups !== 1 || !kernel || !isStatic(x.shape) || x.shape.includes(0)) return false;
+  const [k, c, height, width] = kernel;
+  const image = c < blocks.size ? blocks.onnx.nameOf(x) : blocks.blocked(x);
+  const taps = blockedKernel(blocks, blocks.onnx.nameOf(weight), kernel);
+  const biasName = bias && blocks.onnx.nameOf(bias);
+  const attributes = { kernel_shape: [height, width], strides, pads, dilations, group: 1 };
+  blocks.defer(node.outputs[0], (fused) =>
+    blocks.convolve(image, taps, { ...fused, bias: biasName }, attributes),
+  );
+  return k > 0;
+}
+
+/**
+ * (K, C, taps) -> (K / B, C / B, taps, B of C, B of K). Moving K's block to the end is what ReorderInput
+ * does to images with B channels.
+ */
+function blockedKernel(
+  blocks: Blocks,
+  weight: string,
+  [k, c, height, width]: readonly [number, number, number, number],
+): string {
+  const { size } = blocks;
+  const taps = height * width;
+  const asImages = blocks.reshape(weight, [k / size, size, c * taps, 1]);
+  const kLast = blocks.node("ReorderInput", [asImages]);
+  if (c < size || taps === 1) return blocks.reshape(kLast, [k, c, height, width]);
+  // A gather of blocks' rows, which takes half of a Transpose's time.
+  const rows = blocks.reshape(kLast, [(k * c) / size ** 2, size * taps, size]);
+  const index = Int32Array.from({ length: size * taps }, (_, i) => {
+    return (i % size) * taps + Math.floor(i / size);
+  });
+  const order = blocks.onnx.builder.constant("int32", [index.length], index, "taps_first");
+  const moved = blocks.standard("Gather", [rows, order], { axis: 1 });
+  return blocks.reshape(moved, [k, c, height, width]);
+}
+
+/** One residue of the input's rows or columns modulo the stride: which taps reach it, and from where. */
+interface Phase {
+  readonly taps: readonly number[];
+  readonly before: number;
+  readonly after: number;
+}
+
+/**
+ * Row h of the input lies under tap i of output row o where s o + i = h + pad. For h = s v + r the taps are
+ * those that equal r + pad modulo s, and o = v + floor((r + pad) / s) - m for the m-th of them: over v a
+ * convolution of stride 1 with these taps in reverse.
+ */
+function phasesOf(size: number, out: number, kernel: number, stride: number, pad: number): Phase[] {
+  const rows = size / stride;
+  return Array.from({ length: stride }, (_, r) => {
+    const offset = Math.floor((r + pad) / stride);
+    const taps: number[] = [];
+    for (let i = (r + pad) % stride; i < kernel; i += stride) taps.unshift(i);
+    const before = taps.length - 1 - offset;
+    return { taps, before, after: rows - 1 + offset - (out - 1) };
+  });
+}
+
+/** Gradient of conv2d by its input, from [grad, weight]: for every phase of the stride a convolution. */
+export function dataGradientRule(blocks: Blocks, node: Node): boolean {
+  const [grad, weight] = blocks.inputsOf(node);
+  const { strides, pads, dilations, groups } = node.attrs as Conv;
+  const kernel = kernelOf(blocks, weight);
+  const images = blocks.imagesOf(node.outputs[0]);
+  const from = blocks.imagesOf(grad);
+  if (groups !== 1 || !kernel || !images || !from || dilations.some((d) => d !== 1)) return false;
+  const [n, c, ...size] = images;
+  if (size.some((s, i) => s % strides[i] !== 0)) return false;
+  const [rows, columns] = [0, 1].map((i) =>
+    phasesOf(size[i], from[2 + i], kernel[2 + i], strides[i], pads[i]),
+  );
+  const reached = [...rows, ...columns].filter(({ taps }) => taps.length > 0);
+  // A phase that begins or ends beyond the gradient would need cropping.
+  if (reached.some(({ before, after }) => before < 0 || after < 0)) return false;
+  const chunks = chunksOf(blocks, blocks.onnx.nameOf(weight), kernel);
+  const part = (row: Phase, column: Phase): string => {
+    const shape = [n, c, size[0] / strides[0], size[1] / strides[1]];
+    if (row.taps.length === 0 || column.taps.length === 0) return zeros(blocks, shape);
+    const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kernel[3] + j));
+    const turned = turnedKernel(blocks, chunks, kernel, taps);
+    const extent = [row.taps.length, column.taps.length];
+    return blocks.convolve(
+      blocks.blocked(grad),
+      blocks.reshape(turned, [c, kernel[0], ...extent]),
+      {},
+      {
+        kernel_shape: extent,
+        pads: [row.before, column.before, row.after, column.after],
+        group: 1,
+      },
+    );
+  };
+  const phases = rows.map((row) => columns.map((column) => part(row, column)));
+  blocks.hold(node.outputs[0], interleaved(blocks, phases, images));
+  return true;
+}
+
+const zeros = (blocks: Blocks, shape: readonly number[]): string =>
+  blocks.standard("Expand", [blocks.onnx.builder.scalar(0), blocks.onnx.builder.ints(shape)]);
+
+/** phases[r][s] holds rows r, r + h, … and columns s, s + w, … of images. */
+function interleaved(
+  blocks: Blocks,
+  phases: readonly (readonly string[])[],
+  [n, c, height, width]: readonly [number, number, number, number],
+): string {
+  if (phases.length === 1 && phases[0].length === 1) return phases[0][0];
+  const cells = (n * c * height * width) / (phases.length * phases[0].length * blocks.size);
+  const rows = phases.map((row) => {
+    const parts = row.map((name) => blocks.reshape(name, [cells, 1, blocks.size]));
+    return blocks.concat(parts, 1);
+  });
+  const line = width * blocks.size;
+  const lines = (n * c * height * width) / (line * phases.length);
+  const parts = rows.map((name) => blocks.reshape(name, [lines, 1, line]));
+  return blocks.reshape(blocks.concat(parts, 1), [n, c, height, width]);
+}
+
+/** (K, C, taps) -> rows of B input channels, (K · C / B · taps, B). */
+function chunksOf(
+  blocks: Blocks,
+  weight: string,
+  [k, c, height, width]: readonly [number, number, number, number],
+): string {
+  const asImages = blocks.reshape(weight, [k, c, height * width, 1]);
+  const rows = (k * c * height * width) / blocks.size;
+  return blocks.reshape(blocks.node("ReorderInput", [asImages]), [rows, blocks.size]);
+}
+
+/** Rows of channels -> (C / B, K / B, the taps asked for, B of K, B of C): channels swapped, one gather. */
+function turnedKernel(
+  blocks: Blocks,
+  chunks: string,
+  [k, c, height, width]: readonly [number, number, number, number],
+  taps: readonly number[],
+): string {
+  const { size } = blocks;
+  const all = height * width;
+  const index = new Int32Array((k * c * taps.length) / size);
+  let at = 0;
+  for (let cb = 0; cb < c / size; cb++) {
+    for (let kb = 0; kb < k / size; kb++) {
+      for (const tap of taps) {
+        for (let i = 0; i < size; i++) {
+          index[at++] = ((kb * size + i) * (c / size) + cb) * all + tap;
+        }
+      }
+    }
+  }
+  const rows = blocks.onnx.builder.constant("int32", [index.length], index, "turned");
+  return blocks.standard("Gather", [chunks, rows], { axis: 0 });
+}

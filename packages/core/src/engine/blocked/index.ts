@@ -1,0 +1,42 @@
+import { reluGradientOp, reluOp } from "../../graph/ops/activations.ts";
+import { batchNormGradientOp, batchNormTrainOp } from "../../graph/ops/channelNorm.ts";
+import { convDataGradientOp, convOp, convWeightGradientOp } from "../../graph/ops/conv.ts";
+import { addOp } from "../../graph/ops/elementwise.ts";
+import { maxPoolGradientOp, maxPoolOp } from "../../graph/ops/pool.ts";
+import { meanOp } from "../../graph/ops/reduce.ts";
+import { concatOp } from "../../graph/ops/shape.ts";
+import type { Op } from "../../graph/tensor.ts";
+import type { Rewrite } from "../../onnx/lowering.ts";
+import { convRule, dataGradientRule } from "./conv.ts";
+import { addRule, concatRule, reluRule } from "./elementwise.ts";
+import { Blocks, type Rule, type Rules } from "./layout.ts";
+import { batchNormGradientRule, batchNormTrainRule, reluGradientRule } from "./norm.ts";
+import { globalMeanRule, maxPoolGradientRule, maxPoolRule } from "./pool.ts";
+import { weightGradientRule } from "./weightGradient.ts";
+
+const entry = <A extends object>(op: Op<A>, rule: Rule): readonly [Op, Rule] => [
+  op as unknown as Op,
+  rule,
+];
+
+/** What is computed in the blocked layout. */
+const rules: Rules = new Map([
+  entry(convOp, convRule),
+  entry(convDataGradientOp, dataGradientRule),
+  entry(convWeightGradientOp, weightGradientRule),
+  entry(batchNormTrainOp, batchNormTrainRule),
+  entry(batchNormGradientOp, batchNormGradientRule),
+  entry(reluOp, reluRule),
+  entry(reluGradientOp, reluGradientRule),
+  entry(addOp, addRule),
+  entry(concatOp, concatRule),
+  entry(maxPoolOp, maxPoolRule),
+  entry(maxPoolGradientOp, maxPoolGradientRule),
+  entry(meanOp, globalMeanRule),
+]);
+
+/** Lowers convolutional networks for ONNX Runtime's CPU provider, with blocks of `size` channels. */
+export const blockedRewrite =
+  (size: number): Rewrite =>
+  (onnx) =>
+    new Blocks(onnx, size, rules);

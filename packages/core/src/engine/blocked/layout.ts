@@ -1,0 +1,167 @@
+import { isStatic } from "../../graph/dim.ts";
+import type { Node, Op, Tensor } from "../../graph/tensor.ts";
+import type { Resolve } from "../../graph/walk.ts";
+import type { Attribute } from "../../onnx/builder.ts";
+import type { Lowering, Rewriter } from "../../onnx/lowering.ts";
+
+/** Operators on the blocked layout, of ONNX Runtime's CPU provider. */
+export const NCHWC = "com.microsoft.nchwc";
+/** ONNX Runtime's other operators, such as products with transposed operands. */
+const MICROSOFT = "com.microsoft";
+
+/** Batch, channels, height and width of a tensor. */
+export type Images = readonly [number, number, number, number];
+
+/** What a node that is not yet emitted can take along, so that it needs no pass of its own. */
+export interface Fused {
+  /** A blocked tensor that is added; its memory is overwritten where nobody else reads it. */
+  readonly sum?: string;
+  readonly relu?: boolean;
+}
+type Emit = (fused: Fused) => string;
+
+/** Lowers one kind of node in the blocked layout; false leaves it to the operator's own rule. */
+export type Rule = (blocks: Blocks, node: Node) => boolean;
+export type Rules = ReadonlyMap<Op, Rule>;
+
+/**
+ * Holds images as (N, C / B, H, W, B) instead of (N, C, H, W), B channels side by side: what ONNX Runtime's
+ * fast convolutions work on. A tensor changes its form only where a rule asks for the other one. ONNX
+ * Runtime knows nothing of it: a blocked tensor is declared (N, C, H, W), so elementwise operators work on
+ * it unchanged.
+ */
+export class Blocks implements Rewriter {
+  readonly onnx: Lowering;
+  /** B: 16 with AVX-512, 8 otherwise. */
+  readonly size: number;
+  private readonly rules: Rules;
+  private readonly names = new Map<Tensor, string>();
+  private readonly pending = new Map<Tensor, Emit>();
+  private readonly uses = new Map<Tensor, number>();
+  private resolve: Resolve = (tensor) => tensor;
+
+  constructor(onnx: Lowering, size: number, rules: Rules) {
+    this.onnx = onnx;
+    this.size = size;
+    this.rules = rules;
+  }
+
+  begin(nodes: readonly Node[], outputs: readonly Tensor[], resolve: Resolve): void {
+    const used = [...nodes.flatMap((node) => node.inputs), ...outputs];
+    for (const tensor of used.map(resolve)) this.uses.set(tensor, (this.uses.get(tensor) ?? 0) + 1);
+    this.resolve = resolve;
+  }
+
+  lower(node: Node): boolean {
+    return this.rules.get(node.op)?.(this, node) ?? false;
+  }
+
+  has(tensor: Tensor): boolean {
+    return this.names.has(tensor) || this.pending.has(tensor);
+  }
+
+  plain(tensor: Tensor): string {
+    const [, channels] = this.imagesOf(tensor)!;
+    return this.node("ReorderOutput", [this.held(tensor)], { channels });
+  }
+
+  /** The tensors that a node reads. */
+  inputsOf(node: Node): readonly Tensor[] {
+    return node.inputs.map(this.resolve);
+  }
+
+  /** The sizes of images that can be held: static, and whole blocks of channels. */
+  imagesOf(tensor: Tensor): Images | undefined {
+    const { shape, dtype } = tensor;
+    if (shape.length !== 4 || dtype !== "float32" || !isStatic(shape) || shape.includes(0)) return;
+    return shape[1] % this.size === 0 ? (shape as unknown as Images) : undefined;
+  }
+
+  /** The name of a tensor in blocked form; it must be one that can be held. */
+  blocked(tensor: Tensor): string {
+    if (this.has(tensor)) return this.held(tensor);
+    const name = this.node("ReorderInput", [this.onnx.nameOf(tensor)]);
+    this.names.set(tensor, name);
+    return name;
+  }
+
+  /** (N, H, W, C), a tensor's rows of channels. */
+  rows(tensor: Tensor): string {
+    const [, channels] = this.imagesOf(tensor)!;
+    return this.toRows(this.blocked(tensor), channels);
+  }
+  toRows(name: string, channels: number): string {
+    return this.node("ReorderOutput", [name], { channels, channels_last: 1 });
+  }
+
+  /** Says under which name a tensor is found in blocked form. */
+  hold(tensor: Tensor, name: string): void {
+    this.names.set(tensor, name);
+  }
+
+  /** Says how a tensor is computed in blocked form; it is when somebody asks for it. */
+  defer(tensor: Tensor, emit: Emit): void {
+    this.pending.set(tensor, emit);
+  }
+
+  /** How to compute a tensor that has not been yet and that nobody else reads. */
+  sole(tensor: Tensor): Emit | undefined {
+    return this.uses.get(tensor) === 1 ? this.pending.get(tensor) : undefined;
+  }
+
+  private held(tensor: Tensor): string {
+    const known = this.names.get(tensor);
+    if (known !== undefined) return known;
+    const name = this.pending.get(tensor)!({});
+    this.pending.delete(tensor);
+    this.names.set(tensor, name);
+    return name;
+  }
+
+  /** A node of the blocked layout. */
+  node(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    return this.onnx.node(type, inputs, attributes, 1, NCHWC)[0];
+  }
+  /** A standard node. */
+  standard(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    return this.onnx.node(type, inputs, attributes)[0];
+  }
+  /** A product of matrices, the first transposed: (n, a) and (n, b) -> (a, b). */
+  transposedProduct(a: string, b: string): string {
+    return this.onnx.node("FusedMatMul", [a, b], { transA: 1 }, 1, MICROSOFT)[0];
+  }
+  reshape(name: string, shape: readonly number[]): string {
+    return this.standard("Reshape", [name, this.onnx.builder.ints(shape)]);
+  }
+  concat(parts: readonly string[], axis: number): string {
+    return parts.length === 1 ? parts[0] : this.standard("Concat", parts, { axis });
+  }
+  /** `size` copies of a number. */
+  filled(size: number, value: number): string {
+    return this.onnx.builder.constant("float32", [size], new Float32Array(size).fill(value));
+  }
+
+  /** scale · x + shift, both given for every channel, in one pass. */
+  affine(
+    x: string,
+    scale: string,
+    { shift, ...fused }: Fused & { readonly shift?: string },
+    channels: number,
+    pads: readonly number[] = [0, 0, 0, 0],
+  ): string {
+    const weight = this.reshape(scale, [channels, 1, 1, 1]);
+    const attributes = { kernel_shape: [1, 1], pads, group: channels };
+    return this.convolve(x, weight, { bias: shift, ...fused }, attributes);
+  }
+
+  convolve(
+    x: string,
+    weight: string,
+    { bias, sum, relu }: Fused & { readonly bias?: string },
+    attributes: Attributes,
+  ): string {
+    const inputs = sum ? [x, weight, bias ?? "", sum] : bias ? [x, weight, bias] : [x, weight];
+    return this.node("Conv", inputs, relu ? { ...attributes, activation: "Relu" } : attributes);
+  }
+}
+type Attributes = Readonly<Record<string, Attribute>>;

@@ -1,0 +1,125 @@
+import type { Node } from "../../graph/tensor.ts";
+import { f32 } from "../../onnx/builder.ts";
+import type { Blocks, Images } from "./layout.ts";
+
+/**
+ * Elements that are summed one after the other (or one row, where that is longer); such sums are then added.
+ * Long runs lose digits: with 1024, ResNet-18's golden training left its tolerance.
+ */
+const RUN = 64;
+
+/** Images as many small ones, of whole rows. */
+function cut([n, c, height, width]: Images): { readonly lines: number; readonly count: number } {
+  let lines = height;
+  for (let parts = 1; parts <= height; parts++) {
+    if (height % parts !== 0) continue;
+    lines = height / parts;
+    if (lines * width <= RUN) break;
+  }
+  return { lines, count: n * c * (height / lines) };
+}
+
+/** (N, C / B, parts, B), however spread -> (C), summed. */
+function gather(blocks: Blocks, parts: string, [n, c]: Images, count: number): string {
+  const shape = [n, c / blocks.size, count / (n * c), blocks.size];
+  const axes = blocks.onnx.builder.ints([0, 2]);
+  const sums = [blocks.reshape(parts, shape), axes];
+  return blocks.reshape(blocks.standard("ReduceSum", sums, { keepdims: 0 }), [c]);
+}
+
+/** Σ a over all but the channels, (C). */
+function total(blocks: Blocks, a: string, images: Images): string {
+  const { lines, count } = cut(images);
+  const parts = blocks.reshape(a, [1, count, lines, images[3]]);
+  const means = gather(blocks, blocks.node("GlobalAveragePool", [parts]), images, count);
+  return times(blocks, means, lines * images[3]);
+}
+
+/**
+ * Σ a · b over all but the channels, (C), in one pass: a convolution of every channel with a kernel of its
+ * own, as large as the image; such kernels lie in memory as blocked images do.
+ */
+function dot(blocks: Blocks, a: string, b: string, images: Images): string {
+  const { lines, count } = cut(images);
+  const size = [lines, images[3]];
+  const kernel = blocks.reshape(b, [count, 1, ...size]);
+  const parts = blocks.reshape(a, [1, count, ...size]);
+  const dots = blocks.convolve(parts, kernel, {}, { kernel_shape: size, group: count });
+  return gather(blocks, dots, images, count);
+}
+
+const times = (blocks: Blocks, x: string, factor: number): string =>
+  blocks.standard("Mul", [x, blocks.onnx.builder.scalar(factor)]);
+const product = (blocks: Blocks, ...factors: readonly string[]): string =>
+  factors.reduce((a, b) => blocks.standard("Mul", [a, b]));
+
+/** x - mean, for every channel: the same node in both directions, so it runs once. */
+const centred = (blocks: Blocks, x: string, mean: string, c: number): string =>
+  blocks.affine(x, blocks.filled(c, 1), { shift: blocks.standard("Neg", [mean]) }, c);
+
+const inverseOf = (blocks: Blocks, variance: string, eps: number): string => {
+  const shifted = blocks.standard("Add", [variance, blocks.onnx.builder.scalar(eps)]);
+  return blocks.standard("Reciprocal", [blocks.standard("Sqrt", [shifted])]);
+};
+
+const valuesOf = ([n, , height, width]: Images): number => n * height * width;
+
+/** Batch norm in training: four passes, of which the last also takes a ReLU along. */
+export function batchNormTrainRule(blocks: Blocks, node: Node): boolean {
+  const [x, weight, bias] = blocks.inputsOf(node);
+  const images = blocks.imagesOf(x);
+  if (!images || !blocks.has(x)) return false;
+  const [, c] = images;
+  const [y, meanOut, varianceOut] = node.outputs;
+  const each = 1 / valuesOf(images);
+  const mean = times(blocks, total(blocks, blocks.blocked(x), images), each);
+  const around = centred(blocks, blocks.blocked(x), mean, c);
+  const variance = times(blocks, dot(blocks, around, around, images), each);
+  const inverse = inverseOf(blocks, variance, (node.attrs as { eps: number }).eps);
+  const scale = product(blocks, blocks.onnx.nameOf(weight), inverse);
+  const shift = blocks.onnx.nameOf(bias);
+  blocks.onnx.define(meanOut, mean);
+  blocks.onnx.define(varianceOut, variance);
+  blocks.defer(y, (fused) => blocks.affine(around, scale, { shift, ...fused }, c));
+  return true;
+}
+
+/**
+ * dx = scale · grad + slope · centred + shift, see batchNormGradientOp: two sums in two passes, and two
+ * passes for the result.
+ */
+export function batchNormGradientRule(blocks: Blocks, node: Node): boolean {
+  const [grad, x, weight, mean, variance] = blocks.inputsOf(node);
+  const images = blocks.imagesOf(x);
+  if (!images || !blocks.has(x)) return false;
+  const [, c] = images;
+  const { onnx } = blocks;
+  const each = -1 / valuesOf(images);
+  const around = centred(blocks, blocks.blocked(x), onnx.nameOf(mean), c);
+  const upstream = blocks.blocked(grad);
+  const sum = total(blocks, upstream, images);
+  const along = dot(blocks, upstream, around, images);
+  const inverse = inverseOf(blocks, onnx.nameOf(variance), (node.attrs as { eps: number }).eps);
+  const scale = product(blocks, onnx.nameOf(weight), inverse);
+  const slope = times(blocks, product(blocks, scale, along, inverse, inverse), each);
+  const shift = times(blocks, product(blocks, scale, sum), each);
+  const rest = blocks.affine(around, slope, { shift }, c);
+  blocks.hold(node.outputs[0], blocks.affine(upstream, scale, { sum: rest }, c));
+  onnx.define(node.outputs[1], product(blocks, along, inverse));
+  onnx.define(node.outputs[2], sum);
+  return true;
+}
+
+/** relu's gradient in two passes; the mask is 1 for every normal positive number, in one. */
+export function reluGradientRule(blocks: Blocks, node: Node): boolean {
+  const [grad, y] = blocks.inputsOf(node);
+  const isHeld = blocks.imagesOf(y) && (blocks.has(grad) || blocks.has(y));
+  const [upstream, value] = [grad, y].map((t) =>
+    isHeld ? blocks.blocked(t) : blocks.onnx.nameOf(t),
+  );
+  const mask = blocks.standard("HardSigmoid", [value], { alpha: f32(3e38), beta: f32(0) });
+  const result = blocks.standard("Mul", [upstream, mask]);
+  if (isHeld) blocks.hold(node.outputs[0], result);
+  else blocks.onnx.define(node.outputs[0], result);
+  return true;
+}
