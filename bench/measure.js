@@ -1,10 +1,5 @@
 // One row: both sides load the same weights, show the same numbers, and then take turns.
-import { readFile } from "node:fs/promises";
-
-/** Steps whose losses are compared: those after the first see the gradients by way of the update. */
-const CHECKED = 3;
-/** float32 through up to 50 layers, sums in another order. */
-const TOLERANCE = { loss: 1e-3, change: 1e-2, output: 1e-3 };
+import { compare } from "./check.js";
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
 /** @param {readonly number[]} values @param {number} q */
@@ -21,39 +16,6 @@ export const median = (values) => quantile(values, 0.5);
  * @typedef {import("./rows/index.js").Row} Row
  * @typedef {{ seconds: number, path: string, say: (line: string) => void }} Options
  */
-
-/** Whether both sides compute the same. @returns {Promise<{ ok: boolean, error: number, of: string }>} */
-export async function compare(kind, ours, peer, fields, path) {
-  if (kind === "inference") {
-    const read = async (side, own, fields) => {
-      const { elements } = await side.ask("check", { steps: 1, path: own, ...fields });
-      const { buffer, byteOffset } = await readFile(own);
-      return new Float32Array(buffer, byteOffset, elements);
-    };
-    const [a, b] = [await read(ours, `${path}.ours`, {}), await read(peer, `${path}.peer`, fields)];
-    if (a.length !== b.length) return { ok: false, error: Number.POSITIVE_INFINITY, of: "output" };
-    let [gap, size] = [0, 0];
-    for (let i = 0; i < a.length; i++) {
-      gap = Math.max(gap, Math.abs(a[i] - b[i]));
-      size = Math.max(size, Math.abs(b[i]));
-    }
-    const error = gap / size;
-    return { ok: error < TOLERANCE.output, error, of: "output" };
-  }
-  const mine = await ours.ask("check", { steps: CHECKED });
-  const theirs = await peer.ask("check", { steps: CHECKED, ...fields });
-  const away = (a, b) => Math.abs(a - b) / Math.abs(b);
-  const loss = Math.max(...mine.losses.map((value, i) => away(value, theirs.losses[i])));
-  // Libraries other than PyTorch are compared by their losses alone.
-  const change = theirs.change === undefined ? 0 : away(mine.change, theirs.change);
-  // Written so that a NaN is not ok.
-  const ok = loss < TOLERANCE.loss && change < TOLERANCE.change;
-  return {
-    ok,
-    error: Math.max(loss, change),
-    of: `losses of ${CHECKED} steps, size of the update`,
-  };
-}
 
 /** Milliseconds of a step, the best of a few after one to warm up. */
 async function probe(side, fields, seconds) {
@@ -133,8 +95,10 @@ export async function measureRow(row, kind, ours, peers, options) {
   const best = await fastest(peers, row, kind, options);
   const { peer, variant } = best;
   // Timing has trained the network: the numbers are compared on the weights of the file.
-  await peer.ask("load", { row, kind, path });
-  const check = await compare(kind, ours, peer, { variant }, path);
+  const { variants } = await peer.ask("load", { row, kind, path });
+  const others = variants.filter((other) => other !== variant);
+  const check = await compare(kind, ours, peer, { variant }, path, others);
+  await peer.ask("keep", { variant });
   const turns = await takeTurns(ours, peer, { variant }, seconds);
   await ours.ask("close");
   await peer.ask("close");

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 
 export const help = `npm run bench -- [options]
   --rows REGEX      only rows whose name and kind match, e.g. --rows "resnet.*train"
-  --seconds N       seconds that each row is measured (default 12, quick 1.5)
+  --seconds N       seconds that each row is measured (default 12, quick 1)
   --quick           within 5 minutes on 2 cores: PyTorch's setting is chosen once for each family of rows
   --json            the last line is one line of JSON
   --out FOLDER      where bench.json, bench.md and bench.svg go (default bench/results for a full run)
@@ -31,7 +31,7 @@ export function readOptions(argv) {
       help: { type: "boolean", default: false },
     },
   });
-  const seconds = Number(values.seconds ?? (values.quick ? 1.5 : 12));
+  const seconds = Number(values.seconds ?? (values.quick ? 1 : 12));
   if (!(seconds > 0)) throw new Error(`--seconds must be above 0, received "${values.seconds}"`);
   if (values.blas !== undefined && values.blas !== "system")
     throw new Error(`--blas can only be "system", received "${values.blas}"`);

@@ -26,7 +26,7 @@ const peak = ({ gemmGflops }) => Math.max(gemmGflops.ours, gemmGflops.pytorch ??
 
 const checkInWords = (check) => {
   if (!check) return "-";
-  return check.ok ? check.error.toExponential(0) : `DIFFERENT: ${check.error.toExponential(1)}`;
+  return check.ok ? check.error.toExponential(0) : `DIFFERENT: ${check.error?.toExponential(1)}`;
 };
 
 /** @param {{ machine: any, rows: readonly any[], others?: readonly any[] }} result */

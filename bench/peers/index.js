@@ -1,7 +1,8 @@
 // `npm run bench -- --peers`: the libraries that train in JavaScript, each in turn with ours.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { compare, median, takeTurns } from "../measure.js";
+import { compare } from "../check.js";
+import { median, takeTurns } from "../measure.js";
 import { rows } from "../rows/index.js";
 import { Side } from "../side.js";
 
