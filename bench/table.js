@@ -1,5 +1,5 @@
 // README's tables, made from the committed results: `node bench/table.js` prints the forecasts,
-// `node bench/table.js classify` the classifiers.
+// `node bench/table.js classify` the classifiers, `node bench/table.js sentiment` the judges of sentences.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -75,5 +75,21 @@ function classifyTable() {
   ].join("\n");
 }
 
-const tables = { forecast: forecastTable, classify: classifyTable };
+function sentimentTable() {
+  const { machine, models, baselines } = read("sentiment");
+  const scores = ({ accuracy, binary }) =>
+    [accuracy, binary].map((part) => (100 * part).toFixed(1));
+  return [
+    line(["Stanford Sentiment Treebank", "5 classes, %", "binary, %", "parameters", "trained in"]),
+    line(Array(5).fill("---")),
+    ...Object.entries(models).map(([name, row]) =>
+      line([name, ...scores(row), row.parameters, `${row.seconds.toFixed(0)} s`]),
+    ),
+    ...Object.entries(baselines).map(([name, row]) => line([name, ...scores(row), "-", "-"])),
+    "",
+    madeOn(machine),
+  ].join("\n");
+}
+
+const tables = { forecast: forecastTable, classify: classifyTable, sentiment: sentimentTable };
 process.stdout.write(tables[process.argv[2] ?? "forecast"]());
