@@ -30,7 +30,6 @@ export default defineConfig({
           ...common,
           name: "golden",
           include: ["tests/golden/*.test.ts"],
-          globalSetup: "tests/golden/printPending.ts",
           testTimeout: 300_000,
         },
       },

@@ -3,7 +3,6 @@ import { Keywords } from "./keywords.ts";
 import { kinds } from "./kinds/index.ts";
 import { Arguments } from "./kinds/kind.ts";
 import { makeOptimizer } from "./optimizers.ts";
-import { pending } from "./pending.ts";
 import { makeSchedule } from "./schedules.ts";
 import { expectClose, tolerance } from "./tolerance.ts";
 
@@ -31,10 +30,6 @@ test("tensors that a kind does not read fail", () => {
   const t = new Arguments("relu", new Map([...["x", "y"].map((name) => [name, x] as const)]));
   kinds.relu!(t, new Keywords("relu", {}));
   expect(() => t.done()).toThrow("tensors nobody knows: y");
-});
-
-test("nothing that is implemented is called pending", () => {
-  expect(pending.kinds.filter((kind) => kinds[kind])).toEqual([]);
 });
 
 test("comparison is relative to the largest element, and exact where PyTorch is", () => {

@@ -4,7 +4,6 @@ import { asTensor, type Json, readJson, readTensors, type Stored } from "./files
 import { Keywords } from "./keywords.ts";
 import { kinds } from "./kinds/index.ts";
 import { Arguments } from "./kinds/kind.ts";
-import { whyPending } from "./pending.ts";
 import { expectClose, gradientSlack, tolerance } from "./tolerance.ts";
 
 type Keys = Readonly<Record<string, string>>;
@@ -95,10 +94,6 @@ async function check(golden: Case): Promise<void> {
 
 for (const kind of new Set(cases.map((golden) => golden.kind))) {
   describe(kind, () => {
-    const reason = whyPending("kinds", kind);
-    test.for(cases.filter((golden) => golden.kind === kind))("$name", async (golden, { skip }) => {
-      if (reason) skip(reason);
-      await check(golden);
-    });
+    test.for(cases.filter((golden) => golden.kind === kind))("$name", check);
   });
 }

@@ -4,7 +4,6 @@ import { asTensor, readJson } from "./files.ts";
 import { Fill } from "./fill.ts";
 import { Keywords } from "./keywords.ts";
 import { makeOptimizer, type TrainingState, update } from "./optimizers.ts";
-import { whyPending } from "./pending.ts";
 import { type Case, makeTask } from "./tasks.ts";
 import { expectClose, trainingTolerance } from "./tolerance.ts";
 
@@ -84,9 +83,7 @@ const ways = { "by hand": byHand, "by the Trainer": byTrainer };
 
 for (const [way, train] of Object.entries(ways)) {
   describe(way, () => {
-    test.for(cases)("$name", async (golden, { skip }) => {
-      const reason = golden.net && whyPending("nets", golden.net);
-      if (reason) skip(reason);
+    test.for(cases)("$name", async (golden) => {
       const { losses, norms } = await train(golden);
       expect(losses.length, "steps").toBe(golden.steps);
       expect(golden.losses.length, "recorded losses").toBe(golden.steps);
