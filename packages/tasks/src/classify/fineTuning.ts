@@ -65,7 +65,7 @@ export class FineTuning {
   /** The new layers for the classes. */
   readonly head: readonly string[];
 
-  constructor(network: Classifier, head: readonly string[], freeze: readonly string[]) {
+  constructor(network: nn.Module, head: readonly string[], freeze: readonly string[]) {
     this.head = head;
     const names = network.namedParameters().map(([name]) => name);
     const modules = new Set([...network.namedModules()].map(([name]) => name));
@@ -93,7 +93,7 @@ export class FineTuning {
    * Modules of which nothing is trained run as in evaluation: batch norm keeps the statistics that the weights
    * came with. (The trainer restores every module's own mode after the graph is written out.)
    */
-  holdStill(network: Classifier): void {
+  holdStill(network: nn.Module): void {
     if (!network.training || this.frozen.length === 0) return;
     for (const [, module] of network.namedModules()) {
       const parameters = module.parameters();

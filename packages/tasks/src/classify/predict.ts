@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
-import { sharedBytes } from "./data/set.ts";
 import { predictImages, ranking } from "./evaluation.ts";
 import type { Picture } from "./images/pixelTools.ts";
 import { ImagePool } from "./images/pool.ts";
+import { readPicture, withChannels } from "./images/reading.ts";
 import { storedSide } from "./recipes.ts";
 import { loadRunState } from "./runState.ts";
 
@@ -54,35 +53,6 @@ export async function predict(
   } finally {
     pool.close();
   }
-}
-
-async function readPicture(path: string, side: number, pool: ImagePool): Promise<Picture> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const what = code === "ENOENT" ? "no such file" : `cannot be read (${code})`;
-    throw new UserError(`${path}: ${what}.`, { cause });
-  }
-  const { picture, error } = await pool.decode({ bytes, side });
-  if (!picture) throw new UserError(`${path} is not an image that can be read: ${error}.`);
-  return picture;
-}
-
-/** The picture in grey where the network was trained on grey ones, in memory that threads share. */
-function withChannels({ data, width, height }: Picture, channels: number): Picture {
-  const area = width * height;
-  const result = sharedBytes(channels * area);
-  if (channels === 3) result.set(data);
-  else {
-    for (let i = 0; i < area; i++) {
-      result[i] = Math.round(
-        0.299 * data[i]! + 0.587 * data[i + area]! + 0.114 * data[i + 2 * area]!,
-      );
-    }
-  }
-  return { data: result, width, height, channels };
 }
 
 function describe({

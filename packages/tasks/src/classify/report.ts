@@ -1,9 +1,9 @@
-import { encode } from "fast-png";
 import { bars, escapeHtml, heatMap, lossCurves, Report } from "../report/index.ts";
 import type { Table } from "../table.ts";
 import type { ImageSet } from "./data/set.ts";
 import { type Predictions, ranking, type Scores, worstClasses } from "./evaluation.ts";
 import type { Picture } from "./images/pixelTools.ts";
+import { pngOf } from "./images/png.ts";
 import type { PictureSource } from "./images/pool.ts";
 import type { Schedule } from "./recipes.ts";
 import type { Trained } from "./training.ts";
@@ -116,17 +116,6 @@ function addMistakes(report: Report, { set, predictions, scores }: ReportInput):
     );
   });
   report.raw(`<div style="display:flex;flex-wrap:wrap;gap:1rem">${cards.join("")}</div>`);
-}
-
-/** The picture as a data URI. */
-function pngOf({ data, width, height, channels }: Picture): string {
-  const area = width * height;
-  const pixels = new Uint8Array(channels * area);
-  for (let i = 0; i < area; i++) {
-    for (let c = 0; c < channels; c++) pixels[i * channels + c] = data[c * area + i]!;
-  }
-  const bytes = encode({ width, height, channels, data: pixels });
-  return `data:image/png;base64,${Buffer.from(bytes).toString("base64")}`;
 }
 
 function addCurves(report: Report, { model, trained: { fit } }: ReportInput): void {
