@@ -13,3 +13,5 @@ export * from "./recurrent/layers.ts";
 export type { Lengths } from "./recurrent/lengths.ts";
 export * from "./recursive/cells.ts";
 export * from "./recursive/recursive.ts";
+export * from "./seq2seq/attention.ts";
+export * from "./seq2seq/encoderDecoder.ts";
