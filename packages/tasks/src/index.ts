@@ -1,4 +1,5 @@
 import { classify } from "./classify/index.ts";
+import { compose } from "./compose/index.ts";
 import { forecast } from "./forecast/index.ts";
 import { generate } from "./generate/index.ts";
 import { sentiment } from "./sentiment/index.ts";
@@ -25,4 +26,10 @@ export * from "./table.ts";
 export type * from "./task.ts";
 
 /** Every task of the command, by name. */
-export const tasks: Readonly<Record<string, Task>> = { classify, forecast, generate, sentiment };
+export const tasks: Readonly<Record<string, Task>> = {
+  classify,
+  compose,
+  forecast,
+  generate,
+  sentiment,
+};

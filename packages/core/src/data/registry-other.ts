@@ -37,28 +37,39 @@ export const otherEntries: readonly DataEntry[] = [
   },
   {
     id: "nottingham",
-    title: "Nottingham folk tunes: 1034 in ABC, piano rolls 694 + 173 + 170",
+    title: "Nottingham folk tunes: 1034 in ABC",
     kind: "music",
-    licence: "GNU GPL 3 (ABC text); MIT (piano rolls, repository)",
-    citation:
-      "Boulanger-Lewandowski et al.: Modeling temporal dependencies in high-dimensional sequences (2012)",
+    loader: "compose",
+    licence: "GNU GPL 3 (repository)",
+    citation: "Foxley: Nottingham Music Database; jukedeck/nottingham-dataset",
     files: [
-      unverified("abc", "music/nottingham_cleaned.abc.gz", undefined, [
+      unverified("text", "music/nottingham_cleaned.abc.gz", undefined, [
         "music/nottingham_cleaned.abc.gz",
         116552,
         "5effcb729859b18e65a9fa353cd77bacfc7dd27c033497c5b13e4b8dd73142de",
       ]),
-      unverified("rollTrain", "music/nottingham_roll_train.txt.gz", undefined, [
+    ],
+  },
+  {
+    id: "nottingham-roll",
+    title: "Nottingham folk tunes as piano rolls: 694 + 173 + 170",
+    kind: "music",
+    loader: "compose",
+    licence: "MIT (repository)",
+    citation:
+      "Boulanger-Lewandowski et al.: Modeling temporal dependencies in high-dimensional sequences (2012)",
+    files: [
+      unverified("train", "music/nottingham_roll_train.txt.gz", undefined, [
         "music/nottingham_roll_train.txt.gz",
         86704,
         "1284eb2c38ad09e9042e805e1dffe57cd19f3ac605ef8e15f8f797cfe89b9722",
       ]),
-      unverified("rollValid", "music/nottingham_roll_valid.txt.gz", undefined, [
+      unverified("valid", "music/nottingham_roll_valid.txt.gz", undefined, [
         "music/nottingham_roll_valid.txt.gz",
         21850,
         "16eba746ca6597395116a429b8e6ceb4d72b7ebcb393c1e5e8af0076ab849a5f",
       ]),
-      unverified("rollTest", "music/nottingham_roll_test.txt.gz", undefined, [
+      unverified("test", "music/nottingham_roll_test.txt.gz", undefined, [
         "music/nottingham_roll_test.txt.gz",
         22214,
         "2c81e7b0674b49cebcf55a0b27447f44c71e6fb60fc3eed6d45d66981325a6ec",

@@ -1,21 +1,6 @@
 import { UserError } from "../errors.ts";
+import { between, whole } from "../options.ts";
 import type { Task } from "../task.ts";
-
-const whole =
-  (least: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new UserError(`it must be a whole number from ${least}.`);
-  };
-
-const between =
-  (low: number, high: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (text.trim() !== "" && value >= low && value <= high) return value;
-    throw new UserError(`it must be a number from ${low} to ${high}.`);
-  };
 
 const share = between(0, 0.95);
 

@@ -34,7 +34,8 @@ export class CarriedModel extends nn.Module {
   }
 }
 
-class CarriedState extends nn.Module {
+/** States by name, (N, units) each, as buffers that a training step reads and replaces. */
+export class CarriedState extends nn.Module {
   readonly #buffers: ReadonlyMap<string, nn.Buffer>;
 
   constructor(sizes: Readonly<Record<string, number>>, rows: number) {

@@ -1,5 +1,5 @@
 export { type BeamOptions, beamSearch, type Hypothesis, type Stepper } from "./beam.ts";
-export { CarriedModel, tokenLoss } from "./carried.ts";
+export { CarriedModel, CarriedState, tokenLoss } from "./carried.ts";
 export {
   LanguageModel,
   type LanguageModelOptions,

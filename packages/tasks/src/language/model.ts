@@ -64,18 +64,26 @@ export class LanguageModel extends nn.Module {
     tokens: Tensor,
     state: ModelState = this.zeroState(tokens.shape[0]!),
   ): { readonly logits: Tensor; readonly state: ModelState } {
-    const { dropout } = this.options;
     const steps = ops.transpose(tokens, 0, 1);
-    let x = this.embedding
-      ? this.leaveOut(this.embedding.forward(steps), dropout)
+    const x = this.embedding
+      ? this.leaveOut(this.embedding.forward(steps), this.options.dropout)
       : ops.oneHot(steps, this.options.tokens);
+    return this.follow(x, state);
+  }
+
+  /** Inputs (T, N, V or embedding) through the layers and the head. */
+  protected follow(
+    inputs: Tensor,
+    state: ModelState,
+  ): { readonly logits: Tensor; readonly state: ModelState } {
+    let x = inputs;
     const next: Record<string, Tensor> = {};
     for (const [i, layer] of this.layers.entries()) {
       const { output, state: after } = layer.forward(x, { state: stateOf(state, i) });
       for (const [name, value] of Object.entries(after)) {
         if (value) next[`${name}${i}`] = ops.squeeze(value, 0);
       }
-      x = this.leaveOut(output, dropout);
+      x = this.leaveOut(output, this.options.dropout);
     }
     return { logits: this.head.forward(x), state: next };
   }

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { createGunzip, gunzipSync } from "node:zlib";
-import { dataEntries, dataEntry, obtainFile } from "tensorlane/node";
+import { type DataEntry, dataEntries, dataEntry, obtainFile } from "tensorlane/node";
 import { UserError } from "../errors.ts";
 import { type TokenIds, tokensOf, type Unit, unseenCharacters, Vocabulary } from "./vocabulary.ts";
 
@@ -23,8 +23,8 @@ const skipped = new Set(["node_modules", "__pycache__", "dist", "build", "target
 
 /** A registered text by its id, a text file (UTF-8, also gzipped), or the texts of a folder. */
 export async function openText(data: string): Promise<TextSource> {
-  if (dataEntries().some(({ id, loader }) => id === data && loader === "generate"))
-    return registered(data);
+  const asText = ({ files }: DataEntry) => files.some(({ role }) => role === "text");
+  if (dataEntries().some((entry) => entry.id === data && asText(entry))) return registered(data);
   const found = await stat(data).catch(() => undefined);
   if (found === undefined) {
     throw new UserError(

@@ -1,0 +1,90 @@
+import { compile, Dim, nn, onnx, ops, type Tensor } from "tensorlane";
+import {
+  CarriedState,
+  LanguageModel,
+  type LanguageModelOptions,
+  type ModelState,
+} from "../../language/index.ts";
+import { KEYS } from "./rolls.ts";
+import { rollFields } from "./windows.ts";
+
+/**
+ * A recurrent model of piano rolls: which keys sound next, each judged by itself. Keys (N, T, 88) of 0 and 1
+ * and the states before them -> logits (T, N, 88) and the states after them.
+ */
+export class RollModel extends LanguageModel {
+  constructor(options: Omit<LanguageModelOptions, "tokens" | "embedding" | "tied">) {
+    super({ ...options, tokens: KEYS, embedding: 0, tied: false });
+  }
+
+  override forward(keys: Tensor, state: ModelState = this.zeroState(keys.shape[0]!)) {
+    return this.follow(ops.transpose(keys, 0, 1), state);
+  }
+}
+
+/**
+ * Sums over the steps that count (N, T, 1) and all keys of -log p, one for each row (N), from logits
+ * (T, N, 88) and targets (N, T, 88).
+ */
+export function rollLoss(logits: Tensor, targets: Tensor, counts: Tensor): Tensor {
+  const each = nn.bceWithLogits(logits, ops.transpose(targets, 0, 1), { reduction: "none" });
+  return ops.sum(ops.mul(each, ops.transpose(counts, 0, 1)), { dim: [0, 2] });
+}
+
+/** A model with the states of the rolls that are read side by side; see `CarriedModel`. */
+export class CarriedRollModel extends nn.Module {
+  readonly model: RollModel;
+  readonly state: CarriedState;
+
+  constructor(model: RollModel, rows: number) {
+    super();
+    this.model = model;
+    this.state = new CarriedState(model.stateSizes(), rows);
+  }
+
+  /** Mean loss of a step that counts. */
+  forward(keys: Tensor, targets: Tensor, counts: Tensor, keep: Tensor): Tensor {
+    const { logits, state } = this.model.forward(keys, this.state.forward(keep));
+    this.state.update(state);
+    return ops.div(ops.sum(rollLoss(logits, targets, counts)), ops.sum(counts));
+  }
+}
+
+/** Fields of the states of a model. */
+export const stateFields = (model: RollModel) =>
+  Object.fromEntries(
+    Object.entries(model.stateSizes()).map(
+      ([name, size]) => [name, { dtype: "float32", shape: [size] }] as const,
+    ),
+  );
+
+/** Compiles the model for `rows` rolls and `steps` steps: logits, and the states after them. */
+export function compileSteps(model: RollModel, rows: number, steps: number) {
+  const fields = { keys: rollFields(steps).keys, ...stateFields(model) };
+  return compile<string>(
+    fields,
+    rows,
+    ({ keys, ...before }) => {
+      model.eval();
+      const { logits, state } = model.forward(keys!, before);
+      return { logits, ...state };
+    },
+    { label: "steps of a piano roll" },
+  );
+}
+
+/**
+ * The model as an ONNX file that goes on step by step: `keys` (batch, time, 88) and the states before them
+ * -> `logits` (time, batch, 88) and the states after (`state.h0`, ...).
+ */
+export function exportRollStep(model: RollModel): Promise<Uint8Array> {
+  const [batch, time] = [new Dim("batch"), new Dim("time")];
+  const states = Object.entries(model.stateSizes()).map(
+    ([name, size]) => [name, { shape: [batch, size] }] as const,
+  );
+  return onnx.exportModel(model, {
+    name: "piano_roll_model",
+    inputs: { keys: { shape: [batch, time, KEYS] }, ...Object.fromEntries(states) },
+    forward: ({ keys, ...state }) => ({ ...model.forward(keys!, state) }),
+  });
+}

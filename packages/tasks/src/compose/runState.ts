@@ -1,0 +1,52 @@
+import { weights } from "tensorlane";
+import { UserError } from "../errors.ts";
+import { exportStep, LanguageModel, type LanguageModelOptions } from "../language/index.ts";
+import { type RunFolder, runFiles } from "../runFolder.ts";
+import type { Json } from "../task.ts";
+import { TuneTokens } from "./abc/corpus.ts";
+import { type Form, formOf } from "./recipe.ts";
+import { exportRollStep, RollModel } from "./roll/model.ts";
+
+/** The tokens of a run of tunes, a list by id. */
+const vocabularyFile = "vocabulary.json";
+
+/** What a finished run keeps, so that it can compose. */
+export type RunState =
+  | { readonly form: "abc"; readonly model: LanguageModel; readonly vocabulary: TuneTokens }
+  | { readonly form: "roll"; readonly model: RollModel };
+
+export async function saveRunState(folder: RunFolder, state: RunState): Promise<void> {
+  await folder.write(runFiles.best, weights.writeSafetensors(state.model.stateDict()));
+  if (state.form === "abc") await folder.writeJson(vocabularyFile, state.vocabulary.tokens);
+  const model = state.model.options as unknown as { [key: string]: Json };
+  await folder.update({ details: { model } });
+}
+
+/** The model of a run with its best weights. */
+export async function loadRunState(folder: RunFolder): Promise<RunState> {
+  const form: Form = formOf(folder.info.settings.data);
+  const best = await folder.need(runFiles.best, "rebuild the model");
+  const options = folder.info.details.model as unknown as LanguageModelOptions;
+  const model = form === "abc" ? new LanguageModel(options) : new RollModel(options);
+  try {
+    model.loadStateDict(weights.readSafetensors(best).arrays);
+  } catch (error) {
+    const path = folder.path(runFiles.best);
+    throw new UserError(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+  model.eval();
+  if (form === "roll") return { form, model };
+  await folder.need(vocabularyFile, "tell the tokens");
+  const tokens = (await folder.readJson(vocabularyFile)) as readonly string[];
+  return { form, model, vocabulary: new TuneTokens(tokens) };
+}
+
+/** The step-by-step model, with all that a program needs to compose with it. */
+export const exportState = (state: RunState): Promise<Uint8Array> =>
+  state.form === "roll"
+    ? exportRollStep(state.model)
+    : exportStep(
+        state.model,
+        {},
+        { "tensorlane.vocabulary": JSON.stringify(state.vocabulary.tokens) },
+      );
