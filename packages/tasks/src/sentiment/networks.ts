@@ -30,13 +30,14 @@ export interface Recipe {
 
 const common = { epochs: 8, lr: 0.002, weightDecay: 0.02, wordDropout: 0.5, dropout: 0.3 };
 const tree = { ...common, batch: 25 };
+const plain = { epochs: 6, lr: 0.005 };
 const sequence = { ...common, embedding: 100, hidden: 120, batch: 50 };
 
 export const recipes: Readonly<Record<ModelName, Recipe>> = {
   treelstm: { ...tree, embedding: 100, hidden: 120 },
   childsum: { ...tree, embedding: 100, hidden: 120 },
-  rntn: { ...tree, embedding: 30, hidden: 30, wordDropout: 0.1, dropout: 0.1 },
-  recursive: { ...tree, embedding: 60, hidden: 60, wordDropout: 0.2, dropout: 0.2 },
+  rntn: { ...tree, ...plain, embedding: 30, hidden: 30, wordDropout: 0.1, dropout: 0.1 },
+  recursive: { ...tree, ...plain, embedding: 60, hidden: 60, wordDropout: 0.2, dropout: 0.2 },
   lstm: sequence,
   bilstm: sequence,
   average: sequence,

@@ -73,7 +73,7 @@ describe.each(sentiment.models)("%s", (model) => {
       slot: int([0, 0, 0, 1], 2, 2, 1),
       keep: int([0, 2, 0, 1], 2, 2),
     };
-    const fed = session.inputNames.includes("leaf")
+    const fed: Record<string, OrtTensor> = session.inputNames.includes("leaf")
       ? { tokens: int(tokens, 3), ...order }
       : { tokens: int(tokens, 1, 3), length: int([3], 1) };
     const { probabilities } = await session.run(fed);

@@ -21,6 +21,12 @@ export interface TrainingRun {
   readonly resume: boolean;
 }
 
+/**
+ * Each of the tensor network's outputs sums (2d)² products: at the others' rate a few steps saturate it, and it
+ * learns words only.
+ */
+const tensorGroup = { match: (name: string) => name.endsWith(".tensor"), lrScale: 0.02 };
+
 export interface Trained {
   readonly fit: FitResult;
   readonly seconds: number;
@@ -58,7 +64,7 @@ export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Traine
   const judgeDev = await judge(network, bank.dev, vocabulary.token);
   // The rise takes a tenth of the training, and at least a step.
   const pctStart = Math.max(0.1, 2 / (total + 1));
-  const optimizer = new optim.AdamW({ lr, weightDecay });
+  const optimizer = new optim.AdamW({ lr, weightDecay, groups: [tensorGroup] });
   let latest: EpochRecord | undefined;
   const trainer = new Trainer(network, {
     loss: (net, fields) => {
