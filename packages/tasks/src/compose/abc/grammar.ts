@@ -12,9 +12,6 @@ interface Entry {
 /** Longest pick-up before a tune's first line. */
 const PICK_UP = 4 * EIGHTH;
 
-/** The shortest notes that bars may leave room for. */
-const LEAST = EIGHTH / 4;
-
 /** The tokens of a vocabulary, with what a grammar must know of each. */
 export const entriesOf = (tokens: readonly string[]): readonly Entry[] =>
   tokens.map((token) => {
@@ -43,8 +40,13 @@ export class TuneGrammar {
   #tupletTicks = 0;
   #ending: "none" | "first" | "between" = "none";
 
+  /** Lengths that notes can have, the shortest first: bars leave room for it, or none. */
+  readonly #lengths: readonly number[];
+
   constructor(entries: readonly Entry[]) {
     this.#entries = entries;
+    const lengths = new Set(entries.map(({ ticks }) => ticks).filter((ticks) => ticks > 0));
+    this.#lengths = [...lengths].sort((a, b) => a - b);
   }
 
   /** Whether token `id` may come next. */
@@ -64,7 +66,8 @@ export class TuneGrammar {
         return room > 0 && last !== "chord" && last !== "tuplet";
       case "tuplet": {
         const { notes, scale } = tupletOf(token)!;
-        return room >= notes * scale * LEAST && tupletLeft === 0 && last !== "tuplet";
+        const possible = this.#lengths.some((one) => this.#leavesRoom(room - notes * scale * one));
+        return possible && tupletLeft === 0 && last !== "tuplet";
       }
       case "space":
         return room > 0 && position > 0 && tupletLeft === 0 && ["note", "rest"].includes(last);
@@ -115,8 +118,13 @@ export class TuneGrammar {
     const inside = tupletLeft > 0;
     if (inside && this.#tupletTicks > 0) return ticks === this.#tupletTicks;
     const scale = this.#clock.lengthOf("z") / EIGHTH;
-    const rest = room - (inside ? tupletLeft * scale : 1) * ticks;
-    return rest === 0 || (rest >= LEAST && rest % LEAST === 0);
+    return this.#leavesRoom(room - (inside ? tupletLeft * scale : 1) * ticks);
+  }
+
+  /** Whether what is left of a bar is nothing, or can be filled. */
+  #leavesRoom(rest: number): boolean {
+    const shortest = this.#lengths[0]!;
+    return rest === 0 || (rest >= shortest && rest % shortest === 0);
   }
 
   #allowsLine(token: string): boolean {

@@ -1,0 +1,134 @@
+import { evaluate, nn, tensor } from "tensorlane";
+import { describe, expect, test } from "vitest";
+import { constantKeys, keptKeys } from "./baselines.ts";
+import { RollModel, rollLoss } from "./model.ts";
+import { KEYS, readRolls, rollText } from "./rolls.ts";
+import { compileRollScore, meansOf } from "./scoring.ts";
+import { RollWindows } from "./windows.ts";
+import { rollNotes } from "./writing.ts";
+
+const options = {
+  kind: "lstm",
+  hidden: 5,
+  layers: 1,
+  dropout: 0.5,
+  variational: true,
+  weightDropout: 0,
+} as const;
+
+test("rolls are read and written; what is none is refused", () => {
+  const text = "39.43 - 39";
+  const rolls = readRolls(`${text}\n\n0.87\n`);
+  expect(rolls).toEqual([[[39, 43], [], [39]], [[0, 87]]]);
+  expect(rollText(rolls[0]!)).toBe(text);
+  expect(() => readRolls("1 2\n3.88")).toThrow(/line 2: "3.88" is no step/);
+});
+
+test("the loss is the sum over keys of the steps that count, worked out by hand", async () => {
+  const logits = new Float32Array(2 * KEYS).fill(-50);
+  logits.set([0.5, -1], 0);
+  logits.set([2], KEYS);
+  const targets = new Float32Array(2 * KEYS);
+  targets[0] = 1;
+  const wanted = Math.log(1 + Math.exp(-0.5)) + Math.log(1 + Math.exp(-1));
+  const second = Math.log(1 + Math.exp(2));
+  const loss = async (counts: readonly number[]) => {
+    const [value] = await evaluate([
+      rollLoss(
+        tensor(logits, [2, 1, KEYS]),
+        tensor(targets, [1, 2, KEYS]),
+        tensor(Float32Array.from(counts), [1, 2, 1]),
+      ),
+    ]);
+    return value!.data[0];
+  };
+  expect(await loss([1, 1])).toBeCloseTo(wanted + second, 5);
+  expect(await loss([1, 0])).toBeCloseTo(wanted, 5);
+});
+
+test("means over all steps and over tunes; a single step is not scored", () => {
+  const rolls = [
+    { sum: 10, steps: 10 },
+    { sum: 6, steps: 2 },
+    { sum: 0, steps: 0 },
+  ];
+  expect(meansOf(rolls)).toEqual({ perStep: 16 / 12, perRoll: 2 });
+});
+
+test("the score of windows side by side is that of each roll by itself, step by step", async () => {
+  nn.manualSeed(3);
+  const model = new RollModel(options);
+  const rolls = [300, 3, 140].map((length, r) =>
+    Array.from({ length }, (_, t) => [(7 * t + r) % KEYS, (t * t) % 50]),
+  );
+  const { perStep } = await (await compileRollScore(model))(rolls);
+  model.eval();
+  let [sum, steps] = [0, 0];
+  for (const roll of rolls) {
+    const keys = new Float32Array(roll.length * KEYS);
+    for (let t = 1; t < roll.length; t++) for (const k of roll[t - 1]!) keys[t * KEYS + k] = 1;
+    const { logits } = model.forward(tensor(keys, [1, roll.length, KEYS]));
+    const [{ data }] = (await evaluate([logits])) as [{ data: Float32Array }];
+    for (let t = 1; t < roll.length; t++) {
+      steps++;
+      for (let k = 0; k < KEYS; k++) {
+        const x = data[t * KEYS + k]!;
+        sum += Math.log(1 + Math.exp(roll[t]!.includes(k) ? -x : x));
+      }
+    }
+  }
+  expect(perStep).toBeCloseTo(sum / steps, 4);
+});
+
+test("baselines of two keys, by hand", () => {
+  const train = [[[0], [0], [], [0]]];
+  const test = [[[0], [0], []]];
+  // Key 0 sounds in 3 of 4 steps, the others never.
+  const constant = (-Math.log(3 / 4) - Math.log(1 / 4)) / 2;
+  expect(constantKeys(train, test).perStep).toBeCloseTo(constant, 6);
+  // After sounding it sounded once of twice; of 262 that were silent one began.
+  const [kept, begun] = [1 / 2, 1 / 262];
+  const each = -Math.log(kept) - 87 * Math.log(1 - begun);
+  expect(keptKeys(train, test).perStep).toBeCloseTo(each, 6);
+});
+
+describe("windows", () => {
+  const rolls = [5, 2, 3].map((length, r) => Array.from({ length }, (_, t) => [10 * r + t]));
+  const windows = new RollWindows({ rolls, rows: 2, steps: 4, seed: 1 });
+
+  test("hold each step of each roll once, in another order at each pass", () => {
+    const orders = [0, 1, 2, 3, 4, 5].map((pass) => {
+      const all = Array.from({ length: windows.length }, (_, i) => i);
+      const { targets, counts } = windows.get(all, pass);
+      const seen: number[] = [];
+      for (let at = 0; at < counts!.data.length; at++) {
+        if (Number(counts!.data[at]) === 0) continue;
+        const step = (targets!.data as Float32Array).subarray(at * KEYS, (at + 1) * KEYS);
+        seen.push(step.indexOf(1));
+      }
+      expect([...seen].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 10, 11, 20, 21, 22]);
+      return seen.join();
+    });
+    expect(new Set(orders).size).toBeGreaterThan(1);
+  });
+
+  test("begin with silence and carry state on within a roll only", () => {
+    const { keys, keep } = windows.get(
+      Array.from({ length: windows.length }, (_, i) => i),
+      0,
+    );
+    for (let row = 0; row < windows.length; row++) {
+      const first = (keys!.data as Float32Array).subarray(row * 4 * KEYS, (row * 4 + 1) * KEYS);
+      if (Number(keep!.data[row]) === 0) expect(first.every((value) => value === 0)).toBe(true);
+    }
+    expect([...(keep!.data as Float32Array)].filter((value) => value === 1)).toHaveLength(2);
+  });
+});
+
+test("keys that go on sounding are one note", () => {
+  const notes = rollNotes([[39], [39, 43], [43]]);
+  expect(notes.map(({ pitch, start, seconds }) => [pitch, start, seconds])).toEqual([
+    [60, 0, 0.5],
+    [64, 0.25, 0.5],
+  ]);
+});
