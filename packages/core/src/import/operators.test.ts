@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
-import { evaluate, onnx, ops, type Tensor, tensor } from "../index.ts";
+import { evaluate, onnx, ops, type Result, type Tensor, tensor } from "../index.ts";
 import { type Attribute, f32, GraphBuilder, valueInfo } from "../onnx/builder.ts";
 import { ModelProtoSchema } from "../onnx/onnx_pb.ts";
 import { operators } from "./operators/index.ts";
@@ -281,7 +281,6 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
 /** Made of known values only, or of bodies: the other tests have them. */
 const elsewhere = ["Constant", "ConstantOfShape", "If", "Range", "Scan", "Shape", "Size"];
 
-type Result = Awaited<ReturnType<typeof evaluate>>;
 const onnxValue = ({ dtype, shape, data }: Result) =>
   new OrtTensor(dtype as "float32", data as Float32Array, shape as number[]);
 
