@@ -4,6 +4,7 @@ import { forecast } from "./forecast/index.ts";
 import { generate } from "./generate/index.ts";
 import { sentiment } from "./sentiment/index.ts";
 import type { Task } from "./task.ts";
+import { translate } from "./translate/index.ts";
 
 export { nearestName, UserError, unknownName } from "./errors.ts";
 export {
@@ -32,4 +33,5 @@ export const tasks: Readonly<Record<string, Task>> = {
   forecast,
   generate,
   sentiment,
+  translate,
 };

@@ -1,0 +1,65 @@
+import { UserError } from "../errors.ts";
+import type { Task, TaskOption } from "../task.ts";
+
+const whole =
+  (flag: string) =>
+  (text: string): number => {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new UserError(`${flag} ${text}: it must be a whole number from 1.`);
+  };
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new UserError(`--teacher-forcing ${text}: it must be a number from 0 to 1.`);
+}
+
+const trainOptions: readonly TaskOption[] = [
+  {
+    flags: "--hidden <n>",
+    description: "units of the encoder and the decoder",
+    parse: whole("--hidden"),
+  },
+  {
+    flags: "--teacher-forcing <share>",
+    description:
+      "steps of the last epoch that are given the right token, not the network's own; all are in the first epoch",
+    parse: share,
+  },
+];
+
+/** One sequence in, another of any length out. */
+export const translate: Task = {
+  name: "translate",
+  summary: "turn one sequence into another: dates to ISO, digits to words, pairs of your own",
+  models: ["attention", "seq2seq"],
+  datasets: ["dates", "numbers"],
+  files: "a text file: source, tab, target a line",
+  inputs: 'sources ("3rd of May 2021")',
+  defaults: { data: "dates", models: ["attention"], seed: 1 },
+  options: {
+    train: trainOptions,
+    predict: [
+      {
+        flags: "--beam <n>",
+        description: "texts that the search keeps; 1 takes the likeliest token each time",
+        parse: whole("--beam"),
+        default: 4,
+      },
+    ],
+  },
+  examples: {
+    train: [
+      "tensorlane train translate --quick",
+      "tensorlane train translate --data dates --model attention --seed 1 --out runs/dates",
+      "tensorlane train translate --data pairs.tsv --model seq2seq --epochs 20",
+    ],
+    evaluate: ["tensorlane evaluate runs/dates"],
+    predict: ['tensorlane predict runs/dates "3rd of May 2021"'],
+    export: ["tensorlane export runs/dates --out dates.onnx"],
+  },
+  train: async (...args) => (await import("./run.ts")).train(...args),
+  evaluate: async (...args) => (await import("./run.ts")).evaluate(...args),
+  predict: async (...args) => (await import("./predict.ts")).predict(...args),
+  export: async (...args) => (await import("./run.ts")).exportModel(...args),
+};

@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { data } from "tensorlane";
+import { UserError } from "../errors.ts";
+import { textOf } from "../forecast/data/table.ts";
+import type { Unit } from "../language/index.ts";
+import { madeDates, normalizeDate } from "./dates.ts";
+import { madeNumbers } from "./numbers.ts";
+
+/** What is read, and what is to be written. */
+export interface Pair {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** Pairs in three parts, of which no two share a source. */
+export interface PairSet {
+  readonly id: string;
+  readonly title: string;
+  readonly notes: readonly string[];
+  /** What a token of the target is; sources are read character by character. */
+  readonly unit: Unit;
+  readonly train: readonly Pair[];
+  readonly validation: readonly Pair[];
+  readonly test: readonly Pair[];
+}
+
+/** How a source is written before it is read; predictions do the same. */
+export const normalizers: Readonly<Record<string, (source: string) => string>> = {
+  dates: normalizeDate,
+};
+
+/** Pairs made: enough to learn from, while most dates and numbers are never shown. */
+const MADE = { train: 20_000, validation: 1_000, test: 2_000 };
+
+/** Orders pairs before they are cut into parts; not the training's seed, so that all are scored on one test part. */
+const SPLIT_SEED = 1;
+
+/** Pairs of a made data set, or of a text file: source, tab, target a line. `quick` makes a fifth of them. */
+export async function loadPairs(source: string, quick: boolean): Promise<PairSet> {
+  const train = quick ? MADE.train / 5 : MADE.train;
+  const count = train + MADE.validation + MADE.test;
+  if (source === "dates" || source === "numbers") {
+    const made = source === "dates" ? madeDates(count) : madeNumbers(count);
+    return { id: source, ...made.about, ...cut(made.pairs, MADE.validation, MADE.test) };
+  }
+  const pairs = shuffled(readPairs(textOf(await readFile(source)), source));
+  const part = Math.max(1, Math.round(pairs.length / 10));
+  return {
+    id: source,
+    title: `pairs of ${source}`,
+    notes: [],
+    unit: "character",
+    ...cut(pairs, part, part),
+  };
+}
+
+/** The test part comes first, so that it stays the same however many pairs are made. */
+const cut = (pairs: readonly Pair[], validation: number, test: number) => ({
+  test: pairs.slice(0, test),
+  validation: pairs.slice(test, test + validation),
+  train: pairs.slice(test + validation),
+});
+
+function shuffled(pairs: readonly Pair[]): readonly Pair[] {
+  const random = data.randomStream(SPLIT_SEED);
+  const order = [...pairs];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+/** Lines of a tab-separated file; of a source that stands there again only the first line counts. */
+export function readPairs(text: string, path: string): readonly Pair[] {
+  const pairs = new Map<string, Pair>();
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === "") continue;
+    const [source, target, ...more] = line.split("\t");
+    if (!source || !target || more.length > 0) {
+      throw new UserError(
+        `${path}:${i + 1}: expected a source, one tab and a target, found ${JSON.stringify(line.slice(0, 80))}.`,
+      );
+    }
+    if (!pairs.has(source)) pairs.set(source, { source, target });
+  }
+  if (pairs.size >= 10) return [...pairs.values()];
+  throw new UserError(
+    `${path} holds ${pairs.size} different sources; at least 10 are needed: training, validation and test.`,
+  );
+}

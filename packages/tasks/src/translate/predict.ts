@@ -1,0 +1,44 @@
+import { stringify } from "csv-stringify/sync";
+import { UserError } from "../errors.ts";
+import { RunFolder, writeFileAtomic } from "../runFolder.ts";
+import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { normalizers } from "./pairs.ts";
+import { loadRunState } from "./runState.ts";
+import { search } from "./writing.ts";
+
+/** Writes the likeliest text for each source, found by a beam search. */
+export async function predict(
+  dir: string,
+  inputs: readonly string[],
+  options: PredictOptions,
+  ui: TaskUi,
+): Promise<CommandResult> {
+  const folder = await RunFolder.open(dir);
+  const network = await loadRunState(folder);
+  if (inputs.length === 0) throw new UserError("predict takes sources in quotes, one text each.");
+  const normalize = normalizers[folder.info.settings.data] ?? ((text: string) => text);
+  const beam = (options.extra as { readonly beam: number }).beam;
+  const results = [];
+  for (const [i, input] of inputs.entries()) {
+    const source = normalize(input);
+    if (source === "") throw new UserError(`input ${i + 1} is empty: ${JSON.stringify(input)}.`);
+    const candidates = await search(network, source, beam);
+    results.push({
+      input,
+      text: candidates[0].text,
+      candidates: candidates.map((one) => ({ ...one })),
+    });
+  }
+  const lines = results.map(({ input, text, candidates }) => [
+    input,
+    text,
+    candidates[0].probability.toFixed(4),
+  ]);
+  const csv = stringify([["source", "text", "probability"], ...lines]);
+  if (options.out === undefined) ui.write(csv);
+  else {
+    await writeFileAtomic(options.out, csv);
+    ui.notice(`${options.out}: ${results.length} texts`);
+  }
+  return { dir: folder.dir, results, ...(options.out !== undefined && { path: options.out }) };
+}
