@@ -3,6 +3,7 @@ import type { CommandResult, Task } from "@tensorlane/tasks";
 import { Command } from "commander";
 import { addData } from "./commands/data.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addLab } from "./commands/lab.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSummary } from "./commands/summary.ts";
 import { addTrain } from "./commands/train.ts";
@@ -52,6 +53,7 @@ TENSORLANE_DEBUG=1 shows the stack of an error.`,
   addTrain(program, context);
   addRunCommands(program, context);
   addSummary(program, context);
+  addLab(program, context);
   addData(program, context);
   addDoctor(program, context);
   return program;

@@ -31,11 +31,15 @@ type Outputs = Tensor | models.GoogLeNetOutputs;
 /** Share that GoogLeNet's auxiliary heads have in the loss (Szegedy et al. 2014). */
 const AUXILIARY = 0.3;
 
-/** Cross entropy, smoothed while training, and the part of wrong answers. */
+/**
+ * Cross entropy, smoothed while training, that of GoogLeNet's auxiliary heads with a weight, and the part of wrong
+ * answers.
+ */
 export function classificationLoss(
   network: Classifier,
   batch: Readonly<Record<string, Tensor>>,
   smoothing: number,
+  auxiliary = AUXILIARY,
 ) {
   const { image, label, weight } = batch;
   const outputs = network.forward(image) as Outputs;
@@ -47,7 +51,7 @@ export function classificationLoss(
   let loss = nn.crossEntropy(logits, label, options);
   if ("logits" in outputs) {
     for (const extra of [outputs.aux1, outputs.aux2]) {
-      loss = loss.add(nn.crossEntropy(extra, label, options).mul(AUXILIARY));
+      loss = loss.add(nn.crossEntropy(extra, label, options).mul(auxiliary));
     }
   }
   const guess = ops.cast(ops.argmax(logits, { dim: 1 }), "int32");

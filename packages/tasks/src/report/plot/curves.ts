@@ -32,6 +32,8 @@ export interface LossOptions {
   readonly label: string;
   readonly unit?: string;
   readonly log?: boolean;
+  /** What the values are counted by, from 1: "epoch" unless given. */
+  readonly countedBy?: string;
 }
 
 interface Point {
@@ -58,7 +60,7 @@ const finite = (point: Point): boolean => Number.isFinite(point.y);
 
 /** Training (dashed) and validation (solid) curves over the epochs, one colour a model. */
 export function lossCurves(options: LossOptions): Figure {
-  const { curves, log = false } = options;
+  const { curves, log = false, countedBy = "epoch" } = options;
   const both =
     curves.some((c) => c.train !== undefined) && curves.some((c) => c.validation !== undefined);
   const lines = curves.flatMap((curve, index) =>
@@ -85,7 +87,7 @@ export function lossCurves(options: LossOptions): Figure {
     points.length === 0 ? [] : [{ name, color, end: points.at(-1)!.y }],
   );
   const key: KeyEntry[] = lines.map(({ name, color, dash }) => ({ name, color, dash }));
-  const alt = `Line chart of ${options.label} over ${epochs} epochs${log ? ", logarithmic" : ""}. ${lines
+  const alt = `Line chart of ${options.label} over ${epochs} ${countedBy}s${log ? ", logarithmic" : ""}. ${lines
     .filter((line) => line.points.length > 0)
     .map((l) => `${l.name}: from ${number(l.points[0]!.y)} to ${number(l.points.at(-1)!.y)}`)
     .join("; ")}.`;
@@ -97,7 +99,7 @@ export function lossCurves(options: LossOptions): Figure {
       marginTop: 30,
       marginBottom: 40,
       x: {
-        label: "epoch",
+        label: countedBy,
         labelAnchor: "center",
         domain: epochs === 1 ? [0.5, 1.5] : [1, epochs],
         ticks: Math.min(epochs, frame.narrow ? 6 : 10),
