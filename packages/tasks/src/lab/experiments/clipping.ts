@@ -48,8 +48,8 @@ export const clipping: Experiment<Plan, ClippingResult> = {
   plans: {
     full: {
       ...{ hidden: 64, batch: 32, samples: 20_000, heldSamples: 200 },
-      ...{ stepsPerEpoch: 100, epochs: 25, symbols: 5, alphabet: 4 },
-      ...{ length: 30, rates: [0.001, 0.003, 0.01, 0.03], clipNorm: 1, momentum: 0.9, repeats: 2 },
+      ...{ stepsPerEpoch: 100, epochs: 20, symbols: 5, alphabet: 4 },
+      ...{ length: 20, rates: [0.01, 0.03, 0.1, 0.3], clipNorm: 1, momentum: 0.9, repeats: 2 },
     },
     quick: {
       ...{ hidden: 32, batch: 32, samples: 3000, heldSamples: 100 },
