@@ -9,7 +9,7 @@ const beam: TaskOption = {
 };
 
 const trainOptions: readonly TaskOption[] = [
-  { flags: "--size <pixels>", description: "side of the pictures", parse: whole(32) },
+  { flags: "--size <pixels>", description: "side of the pictures (32)", parse: whole(32) },
   { flags: "--hidden <n>", description: "size of the decoder's state", parse: whole(1) },
   { flags: "--embedding <n>", description: "size of a word's vector", parse: whole(1) },
   {

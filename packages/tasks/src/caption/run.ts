@@ -35,7 +35,7 @@ interface CaptionExtra {
 }
 
 /** Side of the pictures, and how often a word must be met to be learnt, unless told otherwise. */
-const [SIZE, MIN_COUNT] = [64, 5];
+const [SIZE, MIN_COUNT] = [32, 5];
 
 /** The file of the decoder beside that of the encoder. */
 const decoderFile = (encoder: string): string => encoder.replace(/(\.onnx)?$/, ".decoder.onnx");
