@@ -107,7 +107,7 @@ export function resultTable(set: CaptionSet, rows: readonly Scored[], pictures: 
       ...(isFlickr
         ? [
             "The published systems learnt from 6000 full-size pictures and from features pre-trained on ImageNet, and " +
-              "were tested on other 1000 pictures: what 810 pictures of 64 x 64 teach from scratch cannot be compared.",
+              "were tested on other 1000 pictures: what 810 small pictures teach cannot be compared.",
           ]
         : []),
     ],
