@@ -197,7 +197,11 @@ export const gradientNorms: Experiment<Plan, GradientNorms> = {
       plots: [
         {
           figure: lossCurves({
-            curves: entries.map(([name, train]) => ({ name, train })),
+            // What is 0 has no place on a logarithmic axis.
+            curves: entries.map(([name, values]) => ({
+              name,
+              train: values.map((value) => value || Number.NaN),
+            })),
             ...{ label: "norm of the gradient", log: true, countedBy: "layer" },
           }),
           caption: "Norm of the loss's gradient with respect to each convolution's output.",

@@ -35,6 +35,8 @@ export const shade = "var(--shade,#d9822b)";
 
 /** After Okabe and Ito's palette for colour-blind readers, darkened so that labels in these colours are readable. */
 const fallback = ["#0067a8", "#c04f00", "#00795a", "#a3427c", "#856100", "#5a50b8"];
+/** So many series have a colour of their own. */
+export const SERIES_COLORS = fallback.length;
 export const seriesColor = (index: number): string => {
   const i = index % fallback.length;
   return `var(--series-${i + 1},${fallback[i]})`;

@@ -13,6 +13,7 @@ import {
   muted,
   number,
   paper,
+  SERIES_COLORS,
   seriesColor,
   withUnit,
 } from "./base.ts";
@@ -50,10 +51,13 @@ function logDomain(values: readonly number[]): Plot.ScaleOptions {
     (_, i) => first + i,
   );
   const steps = powers.length > 4 ? [1] : [1, 2, 5];
+  const stride = Math.ceil(powers.length / 12);
   const ticks = powers
+    .filter((power) => power % stride === 0)
     .flatMap((power) => steps.map((step) => Number(`${step}e${power}`)))
     .filter((tick) => tick >= low && tick <= high);
-  return { domain: [low, high], ticks, tickFormat: String };
+  const text = (tick: number) => (tick < 0.01 ? tick.toExponential(0) : String(tick));
+  return { domain: [low, high], ticks, tickFormat: text };
 }
 
 const finite = (point: Point): boolean => Number.isFinite(point.y);
@@ -69,7 +73,9 @@ export function lossCurves(options: LossOptions): Figure {
       if (values === undefined || values.length === 0) return [];
       const points = values.map((y, epoch) => ({ x: epoch + 1, y }));
       const name = both ? `${curve.name} ${part === "train" ? "training" : part}` : curve.name;
-      const dash = both && part === "train" ? dashes[1] : undefined;
+      // Where colours come again, the line is broken.
+      const again = dashes[Math.floor(index / SERIES_COLORS) % dashes.length];
+      const dash = both && part === "train" ? dashes[1] : again;
       return [
         { name, color: seriesColor(index), dash, points: points.filter(finite), curve, part },
       ];
