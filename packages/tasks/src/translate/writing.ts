@@ -147,9 +147,10 @@ export async function search(
   const found = await beamSearch(stepper, {
     start: tokens.start,
     end: tokens.end,
-    maxLength: spec.targetLength,
+    // As many as in greedy writing, where the end counts.
+    maxLength: spec.targetLength + 1,
   });
-  return found.map(({ tokens: ids, logProbability }) => ({
+  return found.slice(0, rows).map(({ tokens: ids, logProbability }) => ({
     text: tokens.textOf(ids),
     probability: Math.exp(logProbability),
   }));

@@ -1,0 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { afterAll, describe, expect, test } from "vitest";
+import { planTrain, type TrainRequest } from "../plan.ts";
+import { RunFolder } from "../runFolder.ts";
+import { quietUi, startCommand } from "../testing.ts";
+import { madeDates } from "./dates.ts";
+import { translate } from "./index.ts";
+import { loadPairs, readPairs } from "./pairs.ts";
+import { loadRunState } from "./runState.ts";
+import { search, writer } from "./writing.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "tensorlane-translate-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Words to be written backwards, of different lengths. */
+const pairs = join(scratch, "pairs.tsv");
+const words = Array.from({ length: 3 ** 5 }, (_, i) =>
+  i.toString(3).replace(/./g, (d) => "abc"[+d]),
+);
+writeFileSync(pairs, words.map((word) => `${word}\t${[...word].reverse().join("")}\n`).join(""));
+
+async function trainOn(name: string, request: TrainRequest = {}, signal?: AbortSignal) {
+  const out = join(scratch, name);
+  const options = await planTrain(translate, {
+    ...{ data: pairs, epochs: 3, lr: 0.01, batch: 16, seed: 2, out },
+    ...request,
+    extra: { hidden: 24, ...request.extra },
+  });
+  const { ui, said } = quietUi();
+  const result = await translate.train(options, { ...ui, ...(signal && { signal }) });
+  return { out, said, result };
+}
+
+describe.each(translate.models)("%s", (model) => {
+  test("learns, evaluates alike, and writes the same in plain onnxruntime", async () => {
+    const { out, result } = await trainOn(model, { models: [model], epochs: 25 });
+    expect(result.status).toBe("finished");
+    expect(Number(result.metrics.exact)).toBeGreaterThan(0.5);
+    const again = await translate.evaluate(out, { extra: {} }, quietUi().ui);
+    expect(again.metrics).toEqual(result.metrics);
+    const report = readFileSync(join(out, "report.html"), "utf8");
+    expect(report.includes("Where the decoder looked")).toBe(model === "attention");
+
+    const network = await loadRunState(await RunFolder.open(out));
+    const source = "abcab";
+    const [own] = await (await writer(network, [{ source, target: "" }]))();
+    const [greedy] = await search(network, source, 1);
+    const { start, end } = network.tokens;
+    const session = (part: string) => InferenceSession.create(join(out, `${part}.onnx`));
+    const [encoder, decoder] = [await session("encoder"), await session("decoder")];
+    const int = (values: ArrayLike<number>, ...dims: number[]) =>
+      new OrtTensor("int32", Int32Array.from(values), dims);
+    const ids = network.tokens.source.encode(source);
+    const memory = await encoder.run({ source: int(ids, 1, 5), length: int([5], 1) });
+    const written: number[] = [];
+    let [token, h] = [start, memory.h];
+    while (token !== end && written.length <= network.spec.targetLength) {
+      const after = await decoder.run({ ...memory, h, token: int([token], 1) });
+      const logits = after.logits.data as Float32Array;
+      token = logits.indexOf(Math.max(...logits));
+      h = after["state.h"];
+      written.push(token);
+    }
+    expect(network.tokens.textOf(written)).toBe(own.text);
+    expect(greedy.text).toBe(own.text);
+    if (model !== "attention") return;
+    expect(own.looked).toHaveLength(Math.min([...own.text].length, network.spec.targetLength) + 1);
+    for (const row of own.looked!) expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+  });
+});
+
+test("goes on bit for bit after an interruption", async () => {
+  const straight = await trainOn("straight");
+  let reads = 0;
+  const signal = {
+    get aborted() {
+      return ++reads > 14;
+    },
+  } as AbortSignal;
+  const first = await trainOn("cut", {}, signal);
+  expect(first.result.status).toBe("interrupted");
+  const resumed = await trainOn("cut", { resume: true });
+  expect(resumed.said.join()).toMatch(/continues after step 1\d of/);
+  for (const file of ["best.safetensors", "last.safetensors", "encoder.onnx", "decoder.onnx"]) {
+    const [a, b] = [straight, first].map(({ out }) => readFileSync(join(out, file)));
+    expect(a.equals(b), file).toBe(true);
+  }
+});
+
+test.each(["dates", "numbers"])(
+  "%s: no part shares a source or a target with another",
+  async (id) => {
+    const [full, quick] = [await loadPairs(id, false), await loadPairs(id, true)];
+    const all = [...full.train, ...full.validation, ...full.test];
+    expect(all).toHaveLength(23_000);
+    expect(new Set(all.map(({ source }) => source)).size).toBe(23_000);
+    expect(new Set(all.map(({ target }) => target)).size).toBe(23_000);
+    expect(quick.test).toEqual(full.test);
+  },
+);
+
+test("dates mean the day that is written", () => {
+  const spelled = madeDates(2000).pairs.filter(({ source }) => /^[a-z]+ \d+ \d{4}$/.test(source));
+  expect(spelled.length).toBeGreaterThan(100);
+  for (const { source, target } of spelled) {
+    expect(new Date(`${source} UTC`).toISOString().slice(0, 10)).toBe(target);
+  }
+});
+
+test("predict writes the likeliest texts; what cannot be read is told", async () => {
+  const { out } = await trainOn("asked", { epochs: 1 });
+  const { ui, written } = quietUi();
+  const ask = (...inputs: string[]) => translate.predict(out, inputs, { extra: { beam: 3 } }, ui);
+  const { results } = (await ask("abc")) as never as { results: { candidates: unknown[] }[] };
+  expect(results[0].candidates).toHaveLength(3);
+  expect(written.join("")).toMatch(/^source,text,probability\nabc,/);
+  await expect(ask()).rejects.toThrow(/takes sources/);
+  await expect(ask("")).rejects.toThrow(/input 1 is empty/);
+  await expect(ask("abz")).rejects.toThrow(/never saw: "z"/);
+  await expect(ask("abcabcabcabc")).rejects.toThrow(/more than 5 characters/);
+  expect(() => readPairs("a\tb\nc\n", "x.tsv")).toThrow(/x\.tsv:2: expected a source, one tab/);
+  expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different sources/);
+});
+
+test("the commands as a process", async () => {
+  const start = (...args: string[]) => startCommand(scratch, args).ended;
+  const trained = await start(
+    ...["train", "translate", "--data", "pairs.tsv", "--model", "seq2seq", "--epochs", "1"],
+    ...["--hidden", "8", "--seed", "1", "--out", "run", "--json"],
+  );
+  expect([trained.code, trained.err.includes("rror:")]).toEqual([0, false]);
+  const { metrics } = JSON.parse(trained.out.trimEnd());
+  const evaluated = await start("evaluate", "run", "--json");
+  expect(JSON.parse(evaluated.out.trimEnd()).metrics).toEqual(metrics);
+  expect((await start("predict", "run", "abc", "--beam", "2")).out).toContain("\nabc,");
+  expect((await start("export", "run", "--out", "net.onnx")).code).toBe(0);
+  expect(readFileSync(join(scratch, "net.decoder.onnx")).length).toBeGreaterThan(1000);
+});
