@@ -118,8 +118,9 @@ export const clipping: Experiment<Plan, ClippingResult> = {
           rows: runs.map((run) => ({
             cells: {
               ...{ clip: run.clip ? "on" : "off", lr: run.lr },
-              worst: Math.max(...(run.curve.train.loss ?? [])),
-              held: last(run.curve.after.held?.loss),
+              // A training that diverged in its first epoch has no mean.
+              worst: run.curve.train.loss ? Math.max(...run.curve.train.loss) : null,
+              held: run.curve.after.held?.loss?.at(-1),
               outcome: run.curve.diverged
                 ? `beyond all bounds after ${run.curve.steps} steps`
                 : `${learned(run) ? "learned" : "not learned"}${leapt(run) ? ", leapt" : ""}`,
