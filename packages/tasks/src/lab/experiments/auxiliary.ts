@@ -56,11 +56,11 @@ export const auxiliary: Experiment<Plan, AuxiliaryResult> = {
   plans: {
     full: {
       ...{ data: "gtsrb-part", size: 48, perClass: 20, testPerClass: 20, batch: 32, epochs: 12 },
-      ...{ lr: 0.05, weight: 0.3 },
+      ...{ lr: 0.01, weight: 0.3 },
     },
     quick: {
       ...{ data: "gtsrb-part", size: 32, perClass: 2, testPerClass: 2, batch: 16, epochs: 1 },
-      ...{ lr: 0.02, weight: 0.3 },
+      ...{ lr: 0.01, weight: 0.3 },
     },
   },
 
