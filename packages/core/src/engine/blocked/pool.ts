@@ -1,4 +1,5 @@
-import { type MaxPool, toFirst } from "../../graph/ops/pool.ts";
+import { toFirst } from "../../graph/ops/maxima.ts";
+import type { MaxPool } from "../../graph/ops/pool.ts";
 import { type Node, placeholder } from "../../graph/tensor.ts";
 import type { Blocks } from "./layout.ts";
 
