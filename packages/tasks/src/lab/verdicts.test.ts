@@ -11,7 +11,14 @@ import { inception } from "./experiments/inception.ts";
 import { truncation } from "./experiments/truncation.ts";
 import { twoDirections } from "./experiments/twoDirections.ts";
 import { vanishing } from "./experiments/vanishing.ts";
-import { type Experiment, experiments, labPage, type Result, verdictOf } from "./index.ts";
+import {
+  type Experiment,
+  experiments,
+  labPage,
+  type Plan,
+  type Result,
+  verdictOf,
+} from "./index.ts";
 import type { LabRecord } from "./run.ts";
 
 type Values = Readonly<Record<string, readonly number[]>>;
@@ -22,7 +29,7 @@ const curve = (train: Values, after: Curve["after"] = {}, more: Partial<Curve> =
 const falling = (to: number) => ({ error: [0.9, (0.9 + to) / 2, to, to] });
 const held = (values: Values) => curve({}, { held: values });
 
-const outcome = <R extends Result>(experiment: Experiment<never, R>, result: R) =>
+const outcome = <R extends Result>(experiment: Pick<Experiment<Plan, R>, "judge">, result: R) =>
   verdictOf(experiment.judge(result)).outcome;
 
 test("degradation: by the training error of the last quarter", () => {

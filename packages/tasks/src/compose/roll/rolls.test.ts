@@ -68,7 +68,7 @@ test("the score of windows side by side is that of each roll by itself, step by 
     const keys = new Float32Array(roll.length * KEYS);
     for (let t = 1; t < roll.length; t++) for (const k of roll[t - 1]!) keys[t * KEYS + k] = 1;
     const { logits } = model.forward(tensor(keys, [1, roll.length, KEYS]));
-    const [{ data }] = (await evaluate([logits])) as [{ data: Float32Array }];
+    const data = (await evaluate(logits)).data as Float32Array;
     for (let t = 1; t < roll.length; t++) {
       steps++;
       for (let k = 0; k < KEYS; k++) {
