@@ -22,6 +22,8 @@ export interface Fitting<M extends nn.Module>
   readonly validation: NonNullable<FitOptions["validation"]>;
   /** What a validation came to, in words: "97.2 % right". */
   readonly describe: (measured: Readonly<Record<string, number>>) => string;
+  /** The validation's name beside the bar, and what is told of the best; "validation" unless given. */
+  readonly wording?: { readonly value: string; readonly best: (text: string) => string };
   /** How the rate rises to the optimiser's and falls again, once over the whole training. */
   readonly cycle?: Omit<optim.OneCycleOptions, "maxLr" | "totalSteps">;
   /** Where checkpoints go. */
@@ -29,6 +31,8 @@ export interface Fitting<M extends nn.Module>
   /** Go on from the checkpoint that is there. */
   readonly resume: boolean;
 }
+
+const plainly = { value: "validation", best: (text: string) => `validation ${text}` };
 
 /** How a training went. */
 export interface Fitted {
@@ -48,8 +52,9 @@ export async function fitModel<M extends nn.Module>(
   fitting: Fitting<M>,
   ui: TaskUi,
 ): Promise<Fitted> {
-  const { label, model, loader, epochs, validation, describe, cycle, folder, resume, ...options } =
+  const { label, model, loader, epochs, validation, describe, cycle, folder, resume, ...rest } =
     fitting;
+  const { wording = plainly, ...options } = rest;
   const { optimizer } = options;
   const total = epochs * loader.length;
   const told = (record: EpochRecord | undefined) =>
@@ -73,7 +78,7 @@ export async function fitModel<M extends nn.Module>(
           bar.update(step, {
             epoch: `${epoch + 1}/${epochs}`,
             loss: loss.toFixed(4),
-            validation: told(latest),
+            [wording.value]: told(latest),
           }),
         onEpoch: (record) => {
           latest = record;
@@ -92,7 +97,7 @@ export async function fitModel<M extends nn.Module>(
     } else {
       await trainer.loadBest();
       const best = fit.history.find(({ epoch }) => epoch === fit.bestEpoch);
-      bar.stop(`best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, validation ${told(best)}`);
+      bar.stop(`best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, ${wording.best(told(best))}`);
     }
     return { fit, seconds: (performance.now() - began) / 1000 };
   } catch (failure) {
@@ -102,3 +107,6 @@ export async function fitModel<M extends nn.Module>(
     trainer.release();
   }
 }
+
+/** Mean training loss of every epoch. */
+export const lossesOf = ({ fit }: Fitted): number[] => fit.history.map(({ loss }) => loss);

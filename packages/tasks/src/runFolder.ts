@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomic as replaceFile } from "tensorlane/node";
 import { UserError } from "./errors.ts";
-import type { Json, TaskUi, TrainOptions, TrainSettings } from "./task.ts";
+import type { Json, TaskUi, TrainOptions, TrainResult, TrainSettings } from "./task.ts";
 
 /** The file names of a run, the same for every task. */
 export const runFiles = {
@@ -107,6 +107,19 @@ export class RunFolder {
       `${dir} ${what}, so it is not a training run. ` +
         "Give the folder that `tensorlane train ... --out DIR` wrote (by default under runs/).",
     );
+  }
+
+  /** What a run told when it ended, where `--resume` names one that is finished; otherwise undefined. */
+  static async finished(
+    task: string,
+    options: TrainOptions,
+    ui: TaskUi,
+  ): Promise<TrainResult | undefined> {
+    if ((await RunFolder.inspect(task, options)) !== "finished") return undefined;
+    const { folder } = await RunFolder.begin(task, options, ui);
+    const bytes = await folder.need(runFiles.results, "tell the results");
+    const before = parseJson(folder.path(runFiles.results), bytes) as TrainResult;
+    return { ...before, dir: folder.dir, status: "already finished" };
   }
 
   /**

@@ -55,12 +55,8 @@ async function loadSet(
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("caption", options)) === "finished") {
-    const { folder } = await RunFolder.begin("caption", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("caption", options, ui);
+  if (told) return told;
   const pool = new ImagePool();
   try {
     return await trainWith(pool, options, ui);

@@ -1,3 +1,4 @@
+import type { Fitted } from "../fitting.ts";
 import { bars, escapeHtml, heatMap, lossCurves, Report } from "../report/index.ts";
 import type { Table } from "../table.ts";
 import type { ImageSet } from "./data/set.ts";
@@ -6,12 +7,11 @@ import type { Picture } from "./images/pixelTools.ts";
 import { pngOf } from "./images/png.ts";
 import type { PictureSource } from "./images/pool.ts";
 import type { Schedule } from "./recipes.ts";
-import type { Trained } from "./training.ts";
 
 export interface ReportInput {
   readonly set: ImageSet;
   readonly model: string;
-  readonly trained: Trained;
+  readonly trained: Fitted;
   readonly schedule: Schedule;
   readonly predictions: Predictions;
   readonly scores: Scores;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { models } from "tensorlane";
 import { UserError } from "../errors.ts";
+import { type Fitted, lossesOf } from "../fitting.ts";
 import { RunFolder, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -30,7 +31,7 @@ import { buildNetwork, type Classifier } from "./network.ts";
 import { preprocessingFor, type Schedule, scheduleFor, storedSide } from "./recipes.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, type RunDetails, saveDetails } from "./runState.ts";
-import { lossesOf, seedWeights, type Trained, trainClassifier } from "./training.ts";
+import { seedWeights, trainClassifier } from "./training.ts";
 
 /** The task's own options. */
 export interface ClassifyExtra {
@@ -95,11 +96,8 @@ async function withPool<T>(run: (pool: ImagePool) => Promise<T>): Promise<T> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("classify", options)) === "finished") {
-    const { folder } = await RunFolder.begin("classify", options, ui);
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("classify", options, ui);
+  if (told) return told;
   return withPool((pool) => trainWith(pool, options, ui));
 }
 
@@ -189,7 +187,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
 /** Looks at the test part, once, and writes everything. */
 async function finish(
   job: Job,
-  trained: Trained,
+  trained: Fitted,
   folder: RunFolder,
   ui: TaskUi,
 ): Promise<TrainResult> {

@@ -1,30 +1,16 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseMidi } from "midi-file";
 import { data } from "tensorlane";
 import { afterAll, expect, test } from "vitest";
+import { startCommand } from "../testing.ts";
 import { warningsOf } from "./abc/score.ts";
 
-const bin = fileURLToPath(new URL("../../../cli/bin/tensorlane.js", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-composing-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-function start(...args: string[]) {
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: scratch,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk) => (out += chunk));
-  child.stderr.on("data", (chunk) => (err += chunk));
-  const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-  return { child, ended };
-}
+const start = (...args: string[]) => startCommand(scratch, args);
 
 /** Small tunes that go up and down. */
 function book(): string {

@@ -30,12 +30,8 @@ async function loadMusic(data: string, ui: TaskUi): Promise<Music> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("compose", options)) === "finished") {
-    const { folder } = await RunFolder.begin("compose", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("compose", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const recipe = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
   const music = await loadMusic(options.data, ui);

@@ -58,13 +58,8 @@ export async function loadSeries(
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const names = options.models as readonly ModelName[];
-  if ((await RunFolder.inspect("forecast", options)) === "finished") {
-    const { folder } = await RunFolder.begin("forecast", options, ui);
-    const before = JSON.parse(
-      new TextDecoder().decode(await folder.need(runFiles.results, "tell the results")),
-    ) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("forecast", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const before = options.resume ? await readRunInfo(options.out) : undefined;
   const series = await loadSeries(before ? dataOf(before) : options.data, ui);

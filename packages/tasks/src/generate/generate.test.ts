@@ -5,7 +5,8 @@ import { nn } from "tensorlane";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LanguageModel, Vocabulary } from "../language/index.ts";
 import { planTrain } from "../plan.ts";
-import type { TaskUi, TrainResult } from "../task.ts";
+import type { TrainResult } from "../task.ts";
+import { quietUi } from "../testing.ts";
 import { cellStates } from "./cells.ts";
 import { splitOf } from "./corpus.ts";
 import { generate } from "./index.ts";
@@ -13,20 +14,6 @@ import { recipeFor } from "./recipe.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-generate-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-function quietUi() {
-  const said: string[] = [];
-  const written: string[] = [];
-  const ui: TaskUi = {
-    signal: new AbortController().signal,
-    notice: (text) => void said.push(text),
-    warn: (text) => void said.push(text),
-    progress: () => ({ update: () => {}, stop: () => {} }),
-    table: () => {},
-    write: (text) => void written.push(text),
-  };
-  return { ui, said, written };
-}
 
 /** A few kilobytes with words and lines, but no period. */
 function story(lines: number): string {

@@ -1,27 +1,13 @@
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { startCommand } from "../testing.ts";
 
-const bin = fileURLToPath(new URL("../../../cli/bin/tensorlane.js", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-writing-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-function start(...args: string[]) {
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: scratch,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk) => (out += chunk));
-  child.stderr.on("data", (chunk) => (err += chunk));
-  const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    child.on("close", (code) => resolve({ code, out, err }));
-  });
-  return { child, ended };
-}
+const start = (...args: string[]) => startCommand(scratch, args);
 
 test("the commands as they are documented; a killed training resumes bit for bit", async () => {
   const text = Array.from({ length: 900 }, (_, i) => `${(i * i) % 97} and ${(i * 7) % 89},\n`);

@@ -24,12 +24,8 @@ import { loadRunState, type RunState, saveRunState } from "./runState.ts";
 import { type Trained, trainModel } from "./training.ts";
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("generate", options)) === "finished") {
-    const { folder } = await RunFolder.begin("generate", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("generate", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const { unit = "character", vocabulary = DEFAULT_VOCABULARY } = extraOf(options.extra);
   const text = await loadText(options.data, unit, vocabulary, ui);

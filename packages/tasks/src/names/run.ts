@@ -22,12 +22,8 @@ import { loadSurnames, type SurnameSet } from "./surnames.ts";
 const recipe = { epochs: 8, batch: 64, lr: 0.004, embedding: 32, hidden: 96 };
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("names", options)) === "finished") {
-    const { folder } = await RunFolder.begin("names", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("names", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadSurnames();
   for (const note of set.notes) ui.notice(note);

@@ -1,9 +1,9 @@
+import type { Fitted } from "../fitting.ts";
 import { heatMap, lossCurves, Report } from "../report/index.ts";
 import type { Table } from "../table.ts";
 import { type Judged, largest, ofRoot, softmax } from "./judging.ts";
 import { isTreeModel, type NetworkSpec, type Recipe } from "./networks.ts";
 import type { Scores } from "./scores.ts";
-import type { Trained } from "./training.ts";
 import { CLASSES, rootLabel, type Treebank } from "./treebank.ts";
 import { drawTree } from "./treeDrawing.ts";
 
@@ -11,7 +11,7 @@ export interface ReportInput {
   readonly bank: Treebank;
   readonly spec: NetworkSpec;
   readonly recipe: Recipe;
-  readonly trained: Trained;
+  readonly trained: Fitted;
   readonly judged: Judged;
   readonly scores: Scores;
   readonly table: Table;

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { nn } from "tensorlane";
 import { UserError } from "../errors.ts";
+import { lossesOf } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -24,7 +25,7 @@ import {
   type Scores,
   scoresOf,
 } from "./scores.ts";
-import { lossesOf, trainNetwork } from "./training.ts";
+import { trainNetwork } from "./training.ts";
 import { loadTreebank, type Treebank } from "./treebank.ts";
 import { readVectors, Vocabulary } from "./vocabulary.ts";
 
@@ -58,12 +59,8 @@ function recipeFor(options: TrainOptions): Recipe {
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const extra = options.extra as SentimentExtra;
-  if ((await RunFolder.inspect("sentiment", options)) === "finished") {
-    const { folder } = await RunFolder.begin("sentiment", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("sentiment", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const bank = await loadBank(options.data, ui);
   const recipe = recipeFor(options);

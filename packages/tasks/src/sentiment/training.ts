@@ -1,5 +1,5 @@
-import { data, type EpochRecord, type FitResult, nn, optim, Trainer } from "tensorlane";
-import { FolderStorage } from "tensorlane/node";
+import { data, nn, optim } from "tensorlane";
+import { type Fitted, fitModel } from "../fitting.ts";
 import type { TaskUi, TrainSettings } from "../task.ts";
 import { judge, withoutPacks } from "./judging.ts";
 import { isTreeModel, type Recipe, type SentimentNetwork } from "./networks.ts";
@@ -27,11 +27,6 @@ export interface TrainingRun {
  */
 const tensorGroup = { match: (name: string) => name.endsWith(".tensor"), lrScale: 0.02 };
 
-export interface Trained {
-  readonly fit: FitResult;
-  readonly seconds: number;
-}
-
 /** Updates between two checkpoints within an epoch. */
 const SAVE_EVERY = 200;
 
@@ -55,77 +50,31 @@ function loaderOf({ network, bank, vocabulary, recipe, settings, phrases }: Trai
 }
 
 /** Trains on the training part; the epoch that judges most development sentences rightly is kept. */
-export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Trained> {
+export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Fitted> {
   const { network, bank, vocabulary, recipe, settings } = run;
   const { epochs, lr, weightDecay } = recipe;
-  const loader = loaderOf(run);
-  const total = epochs * loader.length;
-  const bar = ui.progress(settings.models[0], total);
   const judgeDev = await judge(network, bank.dev, vocabulary.token);
-  // The rise takes a tenth of the training, and at least a step.
-  const pctStart = Math.max(0.1, 2 / (total + 1));
-  const optimizer = new optim.AdamW({ lr, weightDecay, groups: [tensorGroup] });
-  let latest: EpochRecord | undefined;
-  const trainer = new Trainer(network, {
-    loss: (net, fields) => {
-      if (!isTreeModel(net.spec.model)) return nn.crossEntropy(net.forward(fields), fields.label);
-      const pack = withoutPacks(fields);
-      return nn.crossEntropy(net.forward(pack), pack.label, { sampleWeight: pack.counted });
-    },
-    optimizer,
-    schedule: new optim.OneCycleLR(optimizer, { maxLr: lr, pctStart, totalSteps: total + 1 }),
-    clipNorm: 5,
-    seed: settings.seed,
-    monitor: "accuracy",
-    mode: "max",
-    storage: new FolderStorage(run.folder),
-    saveEverySteps: SAVE_EVERY,
-    callbacks: [
-      {
-        onNotice: (text) => ui.notice(text),
-        onStep: ({ step, loss, epoch }) =>
-          bar.update(step, {
-            epoch: `${epoch + 1}/${epochs}`,
-            loss: loss.toFixed(4),
-            dev: accuracyText(latest),
-          }),
-        onEpoch: (record) => {
-          latest = record;
-        },
+  return fitModel(
+    {
+      label: settings.models[0],
+      model: network,
+      ...{ loader: loaderOf(run), epochs, seed: settings.seed },
+      loss: (net, fields) => {
+        if (!isTreeModel(net.spec.model)) return nn.crossEntropy(net.forward(fields), fields.label);
+        const pack = withoutPacks(fields);
+        return nn.crossEntropy(net.forward(pack), pack.label, { sampleWeight: pack.counted });
       },
-    ],
-  });
-  const resumed = run.resume && (await trainer.resume());
-  latest = trainer.history.at(-1);
-  if (resumed) ui.notice(`continues after step ${trainer.steps} of ${total}.`);
-  const began = performance.now();
-  try {
-    const validation = async () => {
-      const { accuracy, binary, loss } = scoresOf(bank.dev, await judgeDev());
-      return { accuracy, binary: binary ?? 0, loss };
-    };
-    const fit = await trainer.fit(loader, { epochs, validation, signal: ui.signal });
-    if (fit.outcome === "interrupted") {
-      bar.stop(`interrupted after step ${trainer.steps} of ${total}; continue with --resume`);
-    } else {
-      await trainer.loadBest();
-      const best = fit.history.find(({ epoch }) => epoch === fit.bestEpoch);
-      bar.stop(
-        `best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, ${accuracyText(best)} of the development ` +
-          "sentences right",
-      );
-    }
-    return { fit, seconds: (performance.now() - began) / 1000 };
-  } catch (failure) {
-    bar.stop("failed");
-    throw failure;
-  } finally {
-    trainer.release();
-  }
+      optimizer: new optim.AdamW({ lr, weightDecay, groups: [tensorGroup] }),
+      clipNorm: 5,
+      validation: async () => {
+        const { accuracy, binary, loss } = scoresOf(bank.dev, await judgeDev());
+        return { accuracy, binary: binary ?? 0, loss };
+      },
+      ...{ monitor: "accuracy", mode: "max" },
+      describe: ({ accuracy }) => `${(100 * accuracy).toFixed(1)} %`,
+      wording: { value: "dev", best: (text) => `${text} of the development sentences right` },
+      ...{ folder: run.folder, resume: run.resume, saveEverySteps: SAVE_EVERY },
+    },
+    ui,
+  );
 }
-
-const accuracyText = (record: EpochRecord | undefined): string =>
-  record?.validation ? `${(100 * record.validation.accuracy).toFixed(1)} %` : "-";
-
-/** Mean training loss of every epoch. */
-export const lossesOf = ({ fit }: Trained): number[] => fit.history.map(({ loss }) => loss);

@@ -64,12 +64,8 @@ const describe = (set: PairSet): string =>
   `${set.title} (${set.train.length} pairs, ${set.validation.length} for validation, ${set.test.length} for the test)`;
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  if ((await RunFolder.inspect("translate", options)) === "finished") {
-    const { folder } = await RunFolder.begin("translate", options, ui);
-    await folder.need(runFiles.results, "tell the results");
-    const before = (await folder.readJson(runFiles.results)) as TrainResult;
-    return { ...before, dir: folder.dir, status: "already finished" };
-  }
+  const told = await RunFolder.finished("translate", options, ui);
+  if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadPairs(options.data, options.quick);
   ui.notice(describe(set));
