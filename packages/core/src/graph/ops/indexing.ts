@@ -1,11 +1,11 @@
 import { TensorlaneError } from "../../errors.ts";
 import * as sizes from "../dim.ts";
-import { format, type Shape, type Size, sizeOf } from "../dim.ts";
+import { format, isStatic, type Size, sizeOf } from "../dim.ts";
 import { normalizeAxis } from "../shape.ts";
 import { apply, noGradient, type Op, type Tensor, type TensorType } from "../tensor.ts";
 import { arange, cast, zeros } from "./create.ts";
 import { equal } from "./elementwise.ts";
-import { reshape, transpose } from "./shape.ts";
+import { concat, reshape, split, transpose } from "./shape.ts";
 
 function requireIndices(what: string, indices: TensorType): void {
   if (indices.dtype !== "int32" && indices.dtype !== "int64") {
@@ -38,8 +38,7 @@ export const takeOp: Op<{ readonly axis: number }> = {
       axis === 0
         ? reshape(rows, [n, sizeOf(after)])
         : reshape(transpose(rows, 0, 1), [n, sizes.multiply(sizeOf(before), sizeOf(after))]);
-    const target: Shape = [x.shape[axis], front.shape[1]];
-    const summed = apply(scatterRowsOp, [zeros(target), reshape(indices, [n]), front], {})[0];
+    const summed = sumRows(reshape(indices, [n]), front, x.shape[axis]);
     if (axis === 0) return [reshape(summed, x.shape)];
     const apart = reshape(summed, [x.shape[axis], sizeOf(before), sizeOf(after)]);
     return [reshape(transpose(apart, 0, 1), x.shape)];
@@ -49,7 +48,16 @@ export const takeOp: Op<{ readonly axis: number }> = {
 export const take = (x: Tensor, indices: Tensor, dim = 0): Tensor =>
   apply(takeOp, [x, indices], { axis: normalizeAxis("take", dim, x.rank) })[0];
 
-/** target (V, E) with rows (n, E) added at positions indices (n); equal positions add up. */
+/**
+ * Elements that one ScatterND may add. ONNX Runtime (1.30) shares 210,000 and more out among its threads, which
+ * then lose each other's sums where positions are equal: microsoft/onnxruntime#18048 and #23396. Asking for
+ * deterministic computation does not change this.
+ */
+const ADDED_AT_ONCE = 200_000;
+
+const quotient = (size: number, by: number): number => Math.ceil(size / Math.max(1, by));
+
+/** target (V, E) with rows (n, E) added at positions indices (n); equal positions add up, in their order. */
 export const scatterRowsOp: Op = {
   name: "scatterRows",
   infer: ([target, indices]) => {
@@ -57,12 +65,42 @@ export const scatterRowsOp: Op = {
     return [target];
   },
   gradient: ({ grad, inputs: [, indices] }) => [grad, null, take(grad, indices, 0)],
-  lower: (onnx, [target, indices, rows]) => {
+  lower: (onnx, [target, indices, rows], _, node) => {
+    const { shape } = node.inputs[2];
     const wide = onnx.node("Cast", [indices], { to: 7 })[0];
     const column = onnx.node("Unsqueeze", [wide, onnx.builder.ints([1])])[0];
-    return onnx.node("ScatterND", [target, column, rows], { reduction: "add" });
+    if (!isStatic(shape)) {
+      // How much is added is not known here; this operator never shares it out, and takes about five times as long.
+      const each = onnx.node("Expand", [column, onnx.shape(shape)])[0];
+      return onnx.node("ScatterElements", [target, each, rows], { axis: 0, reduction: "add" });
+    }
+    const [n, width] = shape;
+    const most = Math.max(1, Math.floor(ADDED_AT_ONCE / Math.max(1, width)));
+    const parts = Array.from({ length: quotient(n, most) }, (_, i) => Math.min(most, n - i * most));
+    const cut = (x: string) =>
+      parts.length > 1
+        ? onnx.node("Split", [x, onnx.builder.ints(parts)], { axis: 0 }, parts.length)
+        : [x];
+    const [at, added] = [cut(column), cut(rows)];
+    const add = (sum: string, row: string, i: number) =>
+      onnx.node("ScatterND", [sum, at[i], row], { reduction: "add" })[0];
+    return [added.reduce(add, target)];
   },
 };
+
+/** Sums (count, E) of the rows (n, E) with equal indices (n). */
+function sumRows(indices: Tensor, rows: Tensor, count: Size): Tensor {
+  const sum = (part: Tensor) =>
+    apply(scatterRowsOp, [zeros([count, part.shape[1]]), indices, part], {})[0];
+  const { shape } = rows;
+  if (!isStatic(shape) || typeof count !== "number") return sum(rows);
+  const [n, width] = shape;
+  const parts = quotient(n * width, ADDED_AT_ONCE);
+  // Adding part of the rows after part copies all sums each time; parts of their columns are copied once.
+  if (parts < 2 || n > ADDED_AT_ONCE || (parts - 2) * count < n) return sum(rows);
+  return concat(split(rows, Math.floor(ADDED_AT_ONCE / n), 1).map(sum), 1);
+}
+
 /** target (V, E) plus rows (n, E) at row positions indices (n). */
 export const scatterRows = (target: Tensor, indices: Tensor, rows: Tensor): Tensor =>
   apply(scatterRowsOp, [target, indices, rows], {})[0];
