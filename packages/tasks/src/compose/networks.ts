@@ -1,46 +1,42 @@
 import { UserError } from "../errors.ts";
-import { LanguageModel, type RecurrentKind } from "../language/index.ts";
+import type { RecurrentKind } from "../language/index.ts";
 import type { Network } from "../task.ts";
 import { recipeFor } from "./recipe.ts";
-
-/** Different tokens of the Nottingham tunes. */
-const TOKENS = 515;
+import { RollModel } from "./roll/model.ts";
+import { KEYS } from "./roll/rolls.ts";
 
 const titles: Readonly<Record<RecurrentKind, readonly [title: string, paper: string]>> = {
-  lstm: [
-    "LSTM over ABC",
-    "Sturm et al. 2016, Music transcription modelling and composition using deep learning",
-  ],
+  lstm: ["LSTM over piano rolls", "Greff et al. 2017, LSTM: A search space odyssey"],
   gru: [
-    "GRU over ABC",
+    "GRU over piano rolls",
     "Chung et al. 2014, Empirical evaluation of gated recurrent neural networks on sequence modeling",
   ],
   rnn: [
-    "Elman network over ABC",
+    "Elman network over piano rolls",
     "Boulanger-Lewandowski et al. 2012, Modeling temporal dependencies in high-dimensional sequences",
   ],
 };
 
-/** The models of tunes as they are trained on Nottingham: a window of token ids. */
+/** The models of piano rolls as they are trained: a window of keys. */
 export const networks: readonly Network[] = (Object.keys(titles) as RecurrentKind[]).map((id) => {
   const [title, paper] = titles[id];
   const settings = { data: "", models: [id], seed: 1, quick: false, extra: {} };
-  const { model, steps } = recipeFor("abc", id, settings);
+  const { model, steps } = recipeFor("roll", id, settings);
   return {
     id,
-    title: `${title}, ${model.hidden} units, ${TOKENS} tokens`,
+    title: `${title}, ${model.hidden} units`,
     paper,
-    input: [steps],
+    remark:
+      "Over tunes in ABC it has an input and an output for each different token of the tunes.",
+    input: [steps, KEYS],
     build: (input) => {
-      if (input.length !== 1) {
+      if (input.length !== 2 || input[1] !== KEYS) {
         throw new UserError(
-          `a model of tunes reads a row of tokens: give its length, such as --input ${steps}.`,
+          `a model of piano rolls reads steps of ${KEYS} keys: give their number, such as ` +
+            `--input ${steps}x${KEYS}; received ${input.join("x")}.`,
         );
       }
-      return {
-        model: new LanguageModel({ ...model, tokens: TOKENS }),
-        inputs: [{ shape: input, dtype: "int32" }],
-      };
+      return { model: new RollModel(model), inputs: [{ shape: input, dtype: "float32" }] };
     },
   };
 });

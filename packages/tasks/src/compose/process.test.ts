@@ -2,10 +2,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseMidi } from "midi-file";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { data } from "tensorlane";
 import { afterAll, expect, test } from "vitest";
+import { pick, probabilities } from "../language/index.ts";
 import { startCommand } from "../testing.ts";
 import { warningsOf } from "./abc/score.ts";
+import { END } from "./abc/tokens.ts";
+import { tuneText } from "./abc/tune.ts";
+import { DRAWS } from "./abc/writing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-composing-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -21,6 +26,23 @@ function book(): string {
     const half = (from: number) => body.slice(from, from + 4).join("|");
     return `X:${i}\nT:No. ${i}\nM:2/4\nL:1/8\nK:${i % 3 === 0 ? "D" : "G"}\n|:${half(0)}:||:${half(4)}:|\n\n`;
   }).join("");
+}
+
+/** A freely drawn tune of seed 1 by an exported file, in plain onnxruntime. */
+async function drawn(session: InferenceSession, tokens: readonly string[], number: number) {
+  const { uniform } = data.randomStream(1, DRAWS, number);
+  const head = ["M:2/4", "K:D"];
+  const zeros = () => new OrtTensor("float32", new Float32Array(24), [1, 24]);
+  let state: Record<string, OrtTensor> = { h0: zeros(), c0: zeros() };
+  const tune = [END];
+  while (tune.length === 1 || tune.at(-1) !== END) {
+    const id = Int32Array.of(tokens.indexOf(tune.at(-1)!));
+    const run = await session.run({ tokens: new OrtTensor("int32", id, [1, 1]), ...state });
+    state = { h0: run["state.h0"] as OrtTensor, c0: run["state.c0"] as OrtTensor };
+    const draw = () => tokens[pick(probabilities(run.logits!.data as Float32Array), uniform())]!;
+    tune.push(head[tune.length - 1] ?? draw());
+  }
+  return tune.slice(1, -1);
 }
 
 test("the commands as they are documented; a killed training resumes bit for bit", async () => {
@@ -59,6 +81,18 @@ test("the commands as they are documented; a killed training resumes bit for bit
   const text = await start(...predict, "--title", "Mine").ended;
   expect(text.out).toMatch(/^X:1\nT:Mine\nM:2\/4\nL:1\/8\nK:D\n/);
   expect(warningsOf(text.out)).toEqual([]);
+
+  const freely = ["--title", "Mine", "--free", "--temperature", "1", "--count", "6"];
+  const free = await start(...predict, ...freely).ended;
+  const vocabulary = JSON.parse(readFileSync(join(scratch, "whole", "vocabulary.json"), "utf8"));
+  const session = await InferenceSession.create(join(scratch, "whole", "model.onnx"));
+  const theirs: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    const tokens = await drawn(session, vocabulary, i);
+    theirs.push(tuneText({ title: "Mine", tokens }, i + 1));
+  }
+  expect(free.out).toBe(theirs.join("\n"));
+
   for (const ending of ["mid", "wav", "svg"]) {
     expect((await start(...predict, "--out", `one.${ending}`).ended).code).toBe(0);
   }

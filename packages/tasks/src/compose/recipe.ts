@@ -25,56 +25,57 @@ export interface Recipe {
   readonly steps: number;
   readonly epochs: number;
   readonly lr: number;
-  /** AdamW with one rise and fall of the learning rate, or the published setting: RMSProp, a constant rate. */
+  /** AdamW with one rise and fall of the learning rate, or as published: RMSProp with momentum, a constant rate. */
   readonly optimizer: "adamw" | "rmsprop";
+  /** Rolls: whether the output begins with how often each key sounds. */
+  readonly startFromFrequencies: boolean;
 }
 
 /** Units of the published models of rolls: about 23 to 28 thousand parameters each. */
 const publishedUnits: Readonly<Record<RecurrentKind, number>> = { rnn: 100, gru: 46, lstm: 38 };
 
-const usual = {
-  abc: { hidden: 384, epochs: 40, dropout: 0.5, weightDropout: 0.3, rows: 16, steps: 64, lr: 4e-3 },
-  roll: {
-    hidden: 256,
-    epochs: 40,
-    dropout: 0.5,
-    weightDropout: 0.3,
-    rows: 16,
-    steps: 64,
-    lr: 4e-3,
-  },
+type Base = Omit<Recipe, "model"> &
+  Pick<LanguageModelOptions, "hidden" | "dropout" | "weightDropout">;
+
+const abc: Base = {
+  ...{ hidden: 384, dropout: 0.5, weightDropout: 0.3 },
+  ...{ epochs: 40, rows: 16, steps: 64, lr: 4e-3 },
+  optimizer: "adamw",
+  startFromFrequencies: false,
 };
+
+const roll: Base = { ...abc, hidden: 256, startFromFrequencies: true };
+
+/** One whole piece at a time: few are longer than the window, whose state is carried on then. */
+const published = (kind: RecurrentKind): Base => ({
+  ...{ hidden: publishedUnits[kind], dropout: 0, weightDropout: 0 },
+  ...{ epochs: 100, rows: 1, steps: 256, lr: 1e-3 },
+  optimizer: "rmsprop",
+  startFromFrequencies: false,
+});
 
 /** The recipe for a kind of music; what the user gave has precedence. */
 export function recipeFor(form: Form, kind: RecurrentKind, settings: TrainSettings): Recipe {
   const { epochs, batch, lr, quick, extra } = settings;
   const given = extra as ComposeExtra;
-  const published = given.published ?? false;
-  const base = published
-    ? {
-        ...usual.roll,
-        hidden: publishedUnits[kind],
-        epochs: 100,
-        dropout: 0,
-        weightDropout: 0,
-        lr: 1e-3,
-      }
-    : usual[form];
+  const { hidden, dropout, weightDropout, ...base } = given.published
+    ? published(kind)
+    : { abc, roll }[form];
   return {
+    ...base,
     model: {
       kind,
-      hidden: given.hidden ?? (quick ? Math.ceil(base.hidden / 2) : base.hidden),
+      hidden: given.hidden ?? (quick ? Math.ceil(hidden / 2) : hidden),
       layers: given.layers ?? 1,
       embedding: 0,
       tied: false,
-      dropout: given.dropout ?? base.dropout,
+      dropout: given.dropout ?? dropout,
       variational: true,
-      weightDropout: given.dropout === 0 ? 0 : base.weightDropout,
+      weightDropout: given.dropout === 0 ? 0 : weightDropout,
     },
-    rows: batch ?? (published ? 4 : base.rows),
+    rows: batch ?? base.rows,
     steps: given.steps ?? base.steps,
     epochs: epochs ?? (quick ? Math.ceil(base.epochs / 10) : base.epochs),
     lr: lr ?? base.lr,
-    optimizer: published ? "rmsprop" : "adamw",
   };
 }

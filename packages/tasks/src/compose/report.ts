@@ -93,5 +93,20 @@ export function addRoll(report: Report, roll: Roll): void {
   report.raw(player(rollNotes(roll)));
 }
 
-const player = (notes: readonly Note[]): string =>
-  `<audio controls preload="none" src="data:audio/wav;base64,${Buffer.from(waveFile(notes)).toString("base64")}"></audio>`;
+/** Seconds that a page plays: the sound is part of it, 43 kB a second. */
+export const PLAYED = 90;
+
+/** A player of the sound's beginning, and how much that is where it is not all. */
+export function player(notes: readonly Note[]): string {
+  const played = notes
+    .filter(({ start }) => start < PLAYED)
+    .map((note) => ({ ...note, seconds: Math.min(note.seconds, PLAYED - note.start) }));
+  const end = notes.reduce((last, { start, seconds }) => Math.max(last, start + seconds), 0);
+  const sound = Buffer.from(waveFile(played)).toString("base64");
+  return (
+    `<audio controls preload="none" src="data:audio/wav;base64,${sound}"></audio>` +
+    (end > PLAYED
+      ? `<p>The first ${PLAYED} of ${Math.round(end)} seconds; a file by <code>--out piece.wav</code> has all.</p>`
+      : "")
+  );
+}

@@ -1,11 +1,11 @@
-import { type data, type FitResult, nn, optim, type Tensor, Trainer } from "tensorlane";
-import { FolderStorage } from "tensorlane/node";
+import { type data, type FitResult, nn, optim, type Tensor } from "tensorlane";
+import { type Fitting, fitModel } from "../fitting.ts";
 import { CarriedModel, compileScore, LanguageModel, windowLoader } from "../language/index.ts";
 import type { TaskUi } from "../task.ts";
 import type { TuneCorpus } from "./abc/corpus.ts";
 import type { Recipe } from "./recipe.ts";
-import { CarriedRollModel, RollModel } from "./roll/model.ts";
-import type { RollCorpus } from "./roll/rolls.ts";
+import { CarriedRollModel, RollModel, startFromFrequencies } from "./roll/model.ts";
+import { KEYS, type RollCorpus } from "./roll/rolls.ts";
 import { compileRollScore } from "./roll/scoring.ts";
 import { rollLoader } from "./roll/windows.ts";
 
@@ -56,6 +56,7 @@ export async function trainRolls(
   const { rows, steps } = run.recipe;
   nn.manualSeed(run.seed);
   const model = new RollModel(run.recipe.model);
+  if (run.recipe.startFromFrequencies) startFromFrequencies(model, train);
   const score = await compileRollScore(model);
   return fit(run, ui, {
     model,
@@ -80,60 +81,39 @@ async function fit<M extends nn.Module, N extends nn.Module>(
   ui: TaskUi,
   { model, net, loader, loss, validate }: Job<M, N>,
 ): Promise<Trained<M> | undefined> {
-  const { epochs } = recipe;
-  const total = epochs * loader.length;
-  const bar = ui.progress(recipe.model.kind, total);
-  const trainer: Trainer<N> = new Trainer(net, {
-    loss,
-    ...optimization(recipe, total),
-    clipNorm: 1,
-    seed,
-    storage: new FolderStorage(folder),
-    saveEverySteps: SAVE_EVERY,
-    callbacks: [
-      {
-        onStep: ({ step, loss: last, epoch }) =>
-          bar.update(step, {
-            epoch: `${epoch + 1}/${epochs}`,
-            loss: last.toFixed(3),
-            validation: trainer.history.at(-1)?.validation?.loss?.toFixed(3),
-          }),
-      },
-    ],
-  });
-  if (resume && (await trainer.resume())) {
-    ui.notice(`Continues after step ${trainer.steps} of ${total}.`);
-  }
-  try {
-    const validation = async () => ({ loss: await validate() });
-    const result = await trainer.fit(loader, { epochs, validation, signal: ui.signal });
-    if (result.outcome === "interrupted") {
-      bar.stop(`interrupted after step ${trainer.steps} of ${total}; continue with --resume`);
-      return undefined;
-    }
-    await trainer.loadBest();
-    const best = result.history.find(({ epoch }) => epoch === result.bestEpoch);
-    const reached = best?.validation?.loss?.toFixed(4);
-    bar.stop(`best epoch ${(result.bestEpoch ?? 0) + 1} of ${epochs}, validation ${reached}`);
-    const parameters = model.parameters().reduce((sum, p) => sum + p.data.length, 0);
-    return { model, fit: result, parameters };
-  } catch (failure) {
-    bar.stop("failed");
-    throw failure;
-  } finally {
-    trainer.release();
-  }
+  const fitted = await fitModel(
+    {
+      label: recipe.model.kind,
+      model: net,
+      loss,
+      ...optimizations[recipe.optimizer](recipe.lr),
+      loader,
+      epochs: recipe.epochs,
+      seed,
+      validation: async () => ({ loss: await validate() }),
+      describe: ({ loss: nats }) => nats!.toFixed(4),
+      folder,
+      resume,
+      saveEverySteps: SAVE_EVERY,
+    },
+    ui,
+  );
+  if (fitted.fit.outcome === "interrupted") return undefined;
+  const parameters = model.parameters().reduce((sum, p) => sum + p.data.length, 0);
+  return { model, fit: fitted.fit, parameters };
 }
 
-/** Optimiser and schedule of a recipe. */
-function optimization({ optimizer: name, lr }: Recipe, total: number) {
-  if (name === "rmsprop") return { optimizer: new optim.RMSprop({ lr, alpha: 0.9 }) };
-  const optimizer = new optim.AdamW({ lr, weightDecay: 0.01, betas: [0.9, 0.99] });
-  const schedule = new optim.OneCycleLR(optimizer, {
-    maxLr: lr,
-    pctStart: 0.1,
-    divFactor: 10,
-    totalSteps: total + 1,
-  });
-  return { optimizer, schedule };
-}
+/** How the weights are changed, by the recipe's name for it. */
+const optimizations = {
+  adamw: (lr: number) => ({
+    optimizer: new optim.AdamW({ lr, weightDecay: 0.01, betas: [0.9, 0.99] }),
+    cycle: { divFactor: 10 },
+    clipNorm: 1,
+  }),
+  // The published gradients are those of the mean over the keys, clipped at 1; ours are of the sum.
+  rmsprop: (lr: number) => ({
+    optimizer: new optim.RMSprop({ lr, momentum: 0.9 }),
+    cycle: { divFactor: 1, finalDivFactor: 1 },
+    clipNorm: KEYS,
+  }),
+} satisfies Record<Recipe["optimizer"], (lr: number) => Partial<Fitting<nn.Module>>>;

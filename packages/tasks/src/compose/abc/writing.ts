@@ -30,7 +30,7 @@ export interface WrittenTune extends Tune {
 const [ROWS, LONGEST] = [25, 1200];
 
 /** Stream of the seed that draws tokens. */
-const DRAWS = 0x74756e65;
+export const DRAWS = 0x74756e65;
 
 /** Throws UserError where a key or metre was never seen. */
 export function checkHead(vocabulary: TuneTokens, { key, metre }: Partial<TuneWish>): void {

@@ -1,4 +1,4 @@
-import { KEYS, type Roll } from "./rolls.ts";
+import { KEYS, keyFrequencies, type Roll } from "./rolls.ts";
 import { meansOf, type RollScore } from "./scoring.ts";
 
 const nats = (p: number): number => -Math.log(Math.max(p, 1e-12));
@@ -31,13 +31,8 @@ function score(
 
 /** Each key sounds as often as in the training rolls, whatever came before. */
 export function constantKeys(train: readonly Roll[], test: readonly Roll[]): RollScore {
-  const counts = new Float64Array(KEYS);
-  let steps = 0;
-  for (const roll of train) {
-    steps += roll.length;
-    for (const key of roll.flat()) counts[key]!++;
-  }
-  return score(test, (key) => counts[key]! / steps);
+  const shares = keyFrequencies(train);
+  return score(test, (key) => shares[key]!);
 }
 
 /** A key sounds with one of two probabilities, counted over all keys: that after it did, and after not. */

@@ -5,7 +5,7 @@ import {
   type LanguageModelOptions,
   type ModelState,
 } from "../../language/index.ts";
-import { KEYS } from "./rolls.ts";
+import { KEYS, keyFrequencies, type Roll } from "./rolls.ts";
 import { rollFields } from "./windows.ts";
 
 /**
@@ -20,6 +20,21 @@ export class RollModel extends LanguageModel {
   override forward(keys: Tensor, state: ModelState = this.zeroState(keys.shape[0]!)) {
     return this.follow(ops.transpose(keys, 0, 1), state);
   }
+}
+
+/** What a key that never sounds is given: its logit must not be infinite. */
+const SELDOM = 1e-4;
+
+/**
+ * Sets the output biases to the logits of how often each key sounds, so that training does not begin with the
+ * long way from one half to the few keys of a step.
+ */
+export function startFromFrequencies({ head }: RollModel, rolls: readonly Roll[]): void {
+  const logits = keyFrequencies(rolls).map((share) => {
+    const p = Math.min(Math.max(share, SELDOM), 1 - SELDOM);
+    return Math.log(p / (1 - p));
+  });
+  nn.init.reset(head.bias!, (target) => target.set(logits));
 }
 
 /**

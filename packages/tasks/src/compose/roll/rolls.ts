@@ -45,6 +45,17 @@ function readStep(step: string, row: number, name: string): number[] {
 export const rollText = (roll: Roll): string =>
   roll.map((keys) => (keys.length === 0 ? "-" : keys.join("."))).join(" ");
 
+/** In what share of all steps each key sounds. */
+export function keyFrequencies(rolls: readonly Roll[]): number[] {
+  const counts = new Array<number>(KEYS).fill(0);
+  let steps = 0;
+  for (const roll of rolls) {
+    steps += roll.length;
+    for (const key of roll.flat()) counts[key]!++;
+  }
+  return counts.map((count) => count / steps);
+}
+
 /** The registered rolls, in the parts that were published. */
 export async function loadRolls(id: string, ui: TaskUi): Promise<RollCorpus> {
   const entry = dataEntry(id);

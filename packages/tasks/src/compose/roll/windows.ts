@@ -56,21 +56,29 @@ export interface RollWindowOptions {
   readonly seed: number;
 }
 
-/** Rolls as windows that carry state on, group after group, in another order of groups at each pass. */
+/** A part of a roll; the first has number 0. */
+interface RollPart {
+  readonly roll: Roll;
+  readonly window: number;
+}
+
+/**
+ * Rolls as windows that carry state on: all rolls one after the other, in another order at each pass, as
+ * `rows` streams that are read side by side. Sample w · rows + n is window w of stream n.
+ */
 export class RollWindows implements Dataset {
   readonly fields: ReturnType<typeof rollFields>;
   readonly length: number;
   readonly #options: RollWindowOptions;
-  readonly #groups: readonly RollGroup[];
   #pass = -1;
-  #order: readonly { readonly group: RollGroup; readonly window: number }[] = [];
+  #order: readonly RollPart[] = [];
 
   constructor(options: RollWindowOptions) {
     const { rolls, rows, steps } = options;
     this.#options = options;
-    this.#groups = groupRolls(rolls, rows, steps);
     this.fields = rollFields(steps);
-    this.length = rows * this.#groups.reduce((sum, { windows }) => sum + windows, 0);
+    const windows = rolls.reduce((sum, { length }) => sum + Math.ceil(length / steps), 0);
+    this.length = rows * Math.ceil(windows / rows);
   }
 
   fill(target: Batch, indices: ArrayLike<number>, pass = 0): void {
@@ -83,14 +91,17 @@ export class RollWindows implements Dataset {
       target.keep!.data as Float32Array,
     ];
     for (let row = 0; row < indices.length; row++) {
-      const { group, window } = order[Math.floor(indices[row]! / rows)]!;
+      const [stream, at] = [indices[row]! % rows, Math.floor(indices[row]! / rows)];
+      // Streams may be longer than what is left: then nothing counts.
+      const part = order[(stream * this.length) / rows + at];
       const views = {
         keys: keys.subarray(row * steps * KEYS, (row + 1) * steps * KEYS),
         targets: targets.subarray(row * steps * KEYS, (row + 1) * steps * KEYS),
         counts: counts.subarray(row * steps, (row + 1) * steps),
       };
-      fillRow(views, group.rolls[indices[row]! % rows], window * steps, 0);
-      keep[row] = Number(window > 0);
+      fillRow(views, part?.roll, (part?.window ?? 0) * steps, 0);
+      // A stream may begin amidst a roll, whose state is another stream's.
+      keep[row] = Number(at > 0 && part !== undefined && part.window > 0);
     }
   }
 
@@ -100,12 +111,14 @@ export class RollWindows implements Dataset {
     return batch;
   }
 
-  #orderOf(pass: number) {
+  #orderOf(pass: number): readonly RollPart[] {
     if (pass !== this.#pass) {
-      const mixed = data.permutation(this.#groups.length, this.#options.seed, pass);
-      this.#order = Array.from(mixed, (g) => this.#groups[g]!).flatMap((group) =>
-        Array.from({ length: group.windows }, (_, window) => ({ group, window })),
-      );
+      const { rolls, steps, seed } = this.#options;
+      this.#order = Array.from(data.permutation(rolls.length, seed, pass)).flatMap((at) => {
+        const roll = rolls[at]!;
+        const windows = Math.ceil(roll.length / steps);
+        return Array.from({ length: windows }, (_, window) => ({ roll, window }));
+      });
       this.#pass = pass;
     }
     return this.#order;
