@@ -1,5 +1,6 @@
 // README's tables, made from the committed results: `node bench/table.js` prints the forecasts,
-// `node bench/table.js classify` the classifiers, `node bench/table.js sentiment` the judges of sentences.
+// `node bench/table.js classify` the classifiers, `node bench/table.js sentiment` the judges of sentences,
+// `node bench/table.js compose` what composes.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -91,5 +92,56 @@ function sentimentTable() {
   ].join("\n");
 }
 
-const tables = { forecast: forecastTable, classify: classifyTable, sentiment: sentimentTable };
+function composeTable() {
+  const { machine, runs } = read("compose");
+  const { tunes, rolls } = runs;
+  const { baselines, published } = rolls.metrics;
+  const nats = (value) => (value === undefined ? "-" : value.toFixed(3));
+  const roll = (name, validation, test, parameters = "-", seconds = undefined) =>
+    line([
+      name,
+      nats(validation),
+      nats(test),
+      parameters,
+      seconds ? `${seconds.toFixed(0)} s` : "-",
+    ]);
+  const ours = (name, { validation, metrics, parameters, seconds }) =>
+    roll(name, validation, metrics.nll, parameters, seconds);
+  const { rules, free, test } = tunes.metrics;
+  const written = (name, { valid, bars, wholeTunes, copiedPhrases, onTonic }) => {
+    const shares = [valid, bars, wholeTunes, onTonic, copiedPhrases];
+    return line([name, ...shares.map((share) => (100 * share).toFixed(1))]);
+  };
+  return [
+    line(["piano rolls, nats per step", "validation", "test", "parameters", "trained in"]),
+    line(Array(5).fill("---")),
+    ours("LSTM", rolls),
+    ours("LSTM of 38 units, trained as published", runs.published),
+    ...published
+      .toReversed()
+      .map((one) => roll(`published: ${one.name}`, one.validation, one.perStep)),
+    roll("keys kept or begun, two probabilities", undefined, baselines.kept.perStep),
+    roll("constant key frequencies", undefined, baselines.constant.perStep),
+    "",
+    line([
+      ...[`${rules.tunes} tunes written`, "valid ABC, %", "bars that add up, %"],
+      ...["tunes whose bars all do, %", "end on the tonic, %", "phrases copied, %"],
+    ]),
+    line(Array(6).fill("---")),
+    written("by the rules", rules),
+    written("freely", free),
+    written(`the ${test.tunes} test tunes themselves`, test),
+    "",
+    `The model of tunes has ${tunes.parameters} parameters and was trained in ${tunes.seconds.toFixed(0)} s: ` +
+      `${nats(tunes.metrics.nats)} nats per token on the test tunes, counting ${nats(tunes.metrics.baseline)}. ` +
+      madeOn(machine),
+  ].join("\n");
+}
+
+const tables = {
+  compose: composeTable,
+  forecast: forecastTable,
+  classify: classifyTable,
+  sentiment: sentimentTable,
+};
 process.stdout.write(tables[process.argv[2] ?? "forecast"]());
