@@ -6,7 +6,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { planTrain, type TrainRequest } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
-import { quietUi, startCommand } from "../testing.ts";
+import { killAndResume, quietUi, startCommand } from "../testing.ts";
 import { names } from "./index.ts";
 import { loadRunState } from "./runState.ts";
 import { baselineRows, naiveBayes, scoresOf } from "./scores.ts";
@@ -116,7 +116,7 @@ describe.skipIf(!existsSync(mirror))("surnames (skipped without ../shared/data)"
   });
 
   test("goes on bit for bit after an interruption", async () => {
-    const straight = await trainOn("straight", { models: ["lstm"], batch: 64 });
+    const straight = await trainOn("unbroken", { models: ["lstm"], batch: 64 });
     let reads = 0;
     const signal = {
       get aborted() {
@@ -133,17 +133,20 @@ describe.skipIf(!existsSync(mirror))("surnames (skipped without ../shared/data)"
     }
   });
 
-  test("the commands as a process", async () => {
+  test("the commands as a process; a killed training resumes bit for bit", async () => {
+    const line = ["train", "names", "--model", "gru", "--epochs", "3", "--batch", "512"];
+    const run = await killAndResume(scratch, line, "state.safetensors");
+    expect([run.straight.code, run.resumed.code]).toEqual([0, 0]);
+    expect(run.resumed.err).toMatch(/continues after step \d+ of/);
+    for (const file of ["best.safetensors", "last.safetensors", "model.onnx"]) {
+      expect(run.same(file), file).toBe(true);
+    }
+    const { metrics } = JSON.parse(run.straight.out.trimEnd());
+    expect(JSON.parse(run.resumed.out.trimEnd()).metrics).toEqual(metrics);
     const start = (...args: string[]) => startCommand(scratch, args).ended;
-    const trained = await start(
-      ...["train", "names", "--model", "gru", "--epochs", "1", "--batch", "512"],
-      ...["--out", "run", "--json"],
-    );
-    expect(trained.code).toBe(0);
-    const { metrics } = JSON.parse(trained.out.trimEnd());
-    const evaluated = await start("evaluate", "run", "--json");
+    const evaluated = await start("evaluate", "killed", "--json");
     expect(JSON.parse(evaluated.out.trimEnd()).metrics).toEqual(metrics);
-    expect((await start("predict", "run", "Satoshi")).out.split("\n")).toHaveLength(7);
-    expect((await start("export", "run", "--out", "net.onnx")).code).toBe(0);
+    expect((await start("predict", "killed", "Satoshi")).out.split("\n")).toHaveLength(7);
+    expect((await start("export", "killed", "--out", "net.onnx")).code).toBe(0);
   });
 });

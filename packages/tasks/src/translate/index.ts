@@ -1,30 +1,17 @@
-import { UserError } from "../errors.ts";
+import { between, whole } from "../options.ts";
 import type { Task, TaskOption } from "../task.ts";
-
-const whole =
-  (flag: string) =>
-  (text: string): number => {
-    if (/^[1-9]\d*$/.test(text)) return Number(text);
-    throw new UserError(`${flag} ${text}: it must be a whole number from 1.`);
-  };
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  throw new UserError(`--teacher-forcing ${text}: it must be a number from 0 to 1.`);
-}
 
 const trainOptions: readonly TaskOption[] = [
   {
     flags: "--hidden <n>",
     description: "units of the encoder and the decoder",
-    parse: whole("--hidden"),
+    parse: whole(1),
   },
   {
     flags: "--teacher-forcing <share>",
     description:
       "steps of the last epoch that are given the right token, not the network's own; all are in the first epoch",
-    parse: share,
+    parse: between(0, 1),
   },
 ];
 
@@ -43,7 +30,7 @@ export const translate: Task = {
       {
         flags: "--beam <n>",
         description: "texts that the search keeps; 1 takes the likeliest token each time",
-        parse: whole("--beam"),
+        parse: whole(1),
         default: 4,
       },
     ],

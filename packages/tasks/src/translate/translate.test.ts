@@ -5,7 +5,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
 import { planTrain, type TrainRequest } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
-import { quietUi, startCommand } from "../testing.ts";
+import { killAndResume, quietUi, startCommand } from "../testing.ts";
 import { madeDates } from "./dates.ts";
 import { translate } from "./index.ts";
 import { loadPairs, readPairs } from "./pairs.ts";
@@ -73,7 +73,7 @@ describe.each(translate.models)("%s", (model) => {
 });
 
 test("goes on bit for bit after an interruption", async () => {
-  const straight = await trainOn("straight");
+  const straight = await trainOn("unbroken");
   let reads = 0;
   const signal = {
     get aborted() {
@@ -125,17 +125,30 @@ test("predict writes the likeliest texts; what cannot be read is told", async ()
   expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different sources/);
 });
 
-test("the commands as a process", async () => {
+test("the commands as a process; a killed training resumes bit for bit", async () => {
+  const line = [
+    "train",
+    "translate",
+    "--data",
+    "pairs.tsv",
+    "--model",
+    "seq2seq",
+    "--epochs",
+    "30",
+  ];
+  const run = await killAndResume(scratch, [...line, "--hidden", "8"], "state.safetensors");
+  expect([run.straight.code, run.resumed.code]).toEqual([0, 0]);
+  expect(run.straight.err).not.toContain("rror:");
+  expect(run.resumed.err).toMatch(/continues after step \d+ of/);
+  for (const file of ["best.safetensors", "last.safetensors", "encoder.onnx", "decoder.onnx"]) {
+    expect(run.same(file), file).toBe(true);
+  }
+  const { metrics } = JSON.parse(run.straight.out.trimEnd());
+  expect(JSON.parse(run.resumed.out.trimEnd()).metrics).toEqual(metrics);
   const start = (...args: string[]) => startCommand(scratch, args).ended;
-  const trained = await start(
-    ...["train", "translate", "--data", "pairs.tsv", "--model", "seq2seq", "--epochs", "1"],
-    ...["--hidden", "8", "--seed", "1", "--out", "run", "--json"],
-  );
-  expect([trained.code, trained.err.includes("rror:")]).toEqual([0, false]);
-  const { metrics } = JSON.parse(trained.out.trimEnd());
-  const evaluated = await start("evaluate", "run", "--json");
+  const evaluated = await start("evaluate", "killed", "--json");
   expect(JSON.parse(evaluated.out.trimEnd()).metrics).toEqual(metrics);
-  expect((await start("predict", "run", "abc", "--beam", "2")).out).toContain("\nabc,");
-  expect((await start("export", "run", "--out", "net.onnx")).code).toBe(0);
+  expect((await start("predict", "killed", "abc", "--beam", "2")).out).toContain("\nabc,");
+  expect((await start("export", "killed", "--out", "net.onnx")).code).toBe(0);
   expect(readFileSync(join(scratch, "net.decoder.onnx")).length).toBeGreaterThan(1000);
 });
