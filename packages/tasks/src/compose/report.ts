@@ -33,7 +33,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
   const { model, rows, steps, epochs, lr, optimizer } = recipe;
   const report = new Report({
     title: `Compose: ${title}`,
-    subtitle: `${model.kind}, against simple rules and published results`,
+    subtitle: `${model.kind}, against ${state.form === "abc" ? "counting" : "simple rules and published results"}`,
     notices: warnings.map((text) => ({ kind: "warning" as const, text })),
     footer: command,
   });
@@ -104,7 +104,7 @@ export function player(notes: readonly Note[]): string {
   const end = notes.reduce((last, { start, seconds }) => Math.max(last, start + seconds), 0);
   const sound = Buffer.from(waveFile(played)).toString("base64");
   return (
-    `<audio controls preload="none" src="data:audio/wav;base64,${sound}"></audio>` +
+    `<audio controls preload="metadata" src="data:audio/wav;base64,${sound}"></audio>` +
     (end > PLAYED
       ? `<p>The first ${PLAYED} of ${Math.round(end)} seconds; a file by <code>--out piece.wav</code> has all.</p>`
       : "")
