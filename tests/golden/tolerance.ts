@@ -38,10 +38,10 @@ export function trainingTolerance(float32Errors: readonly number[], step: number
 /**
  * Gradients of a whole network. A ReLU or a max pool decides a near tie one way or the other, as rounding
  * has it, so that a single tensor may be off in any deep network, also where PyTorch's own error is small:
- * by up to 4e-3 of its largest element and 3e-4 of its l2 norm in the networks whose errors are recorded
- * as 1e-6 (VGG-16, GoogLeNet). Where many decisions differ, in deep networks with batch norm, PyTorch's
- * own error is large, and is allowed with a tenth added. The last layer's gradients (`head`) pass no
- * decision: they are as exact as the outputs.
+ * by up to 4e-3 of its largest element or of its l2 norm in the networks whose errors are recorded as 1e-6
+ * (VGG-16, GoogLeNet, ResNet-56: one ReLU of layer2.5, after which all gradients agree to 1e-7). Where many
+ * decisions differ, in deep networks with batch norm, PyTorch's own error is large, and is allowed with a
+ * tenth added. The last layer's gradients (`head`) pass no decision: they are as exact as the outputs.
  */
 export function gradientTolerance(error: {
   readonly heads: number;
@@ -53,7 +53,7 @@ export function gradientTolerance(error: {
   return {
     worst: grown(error.grads, 2e-2),
     median: grown(error.grads_median, 1e-3),
-    l2: grown(error.grads_l2, 2e-3),
+    l2: grown(error.grads_l2, 6e-3),
     head: Math.max(FACTOR * error.heads, 5 * FLOOR),
     vanishing: 1e-4,
   };

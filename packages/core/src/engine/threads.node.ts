@@ -15,9 +15,9 @@ export function threadsWanted(variable = process.env.TENSORLANE_THREADS): number
 export const spinningWanted = (variable = process.env.TENSORLANE_SPINNING): boolean =>
   isOn("TENSORLANE_SPINNING", variable, true);
 
-/** Whether graphs are rewritten for the blocked layout: only if `TENSORLANE_BLOCKED` is 1. */
+/** Whether graphs are rewritten for the blocked layout: yes, unless `TENSORLANE_BLOCKED` is 0. */
 export const blockedWanted = (variable = process.env.TENSORLANE_BLOCKED): boolean =>
-  isOn("TENSORLANE_BLOCKED", variable, false);
+  isOn("TENSORLANE_BLOCKED", variable, true);
 
 function isOn(name: string, variable: string | undefined, otherwise: boolean): boolean {
   if (variable === undefined || variable === "") return otherwise;

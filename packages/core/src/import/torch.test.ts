@@ -26,8 +26,12 @@ const slow = [
 ];
 const names = process.env.TENSORLANE_SLOW === "1" ? [...quick, ...slow] : quick;
 
-/** What is left after dozens of layers of float32, forward and backward: 1.2e-5 in ResNet-18's first. */
-const DEEP = 1e-4;
+/**
+ * What a ReLU that decides a near tie the other way makes of ResNet-18's first step: 9e-4 of the loss, 1.4e-2 of a
+ * weight's largest element, to the digit the same in the plain form of the convolutions with inputs changed by
+ * 2e-7 and in the blocked form as they are. Without such a tie it is 5e-5.
+ */
+const TIED = 2e-2;
 
 /**
  * After one step the loss of deeper untrained networks says nothing: PyTorch's own in float32 and in float64
@@ -41,7 +45,7 @@ describe.skipIf(skipped)(`torchvision's networks${why}`, () => {
     expect(cases.filter(({ refused }) => refused)).toEqual([]);
     for (const own of cases) {
       await expectOutputs(own);
-      if (own.step && name === STEPPED) await expectStep(own, DEEP);
+      if (own.step && name === STEPPED) await expectStep(own, TIED);
     }
   });
 });

@@ -76,10 +76,22 @@ describe("convolution: values and both gradients", () => {
     );
   });
 
-  test("weight gradients of large images are taken in several products", async () => {
-    const [x, w] = [filled([2, 16, 360, 360], 1), filled([16, 16, 3, 3], 2)];
-    const tensors = withSlopes(ops.conv2d(x, w, undefined, { padding: 1 }), [w]).slice(1);
-    expect(ownNodes(tensors).filter((type) => type === "FusedMatMul").length).toBe(3);
+  test.for<[string, number, ops.Conv2dOptions]>([
+    ["rows and columns of some images at a time", 3, { padding: 1 }],
+    ["some taps at a time", 5, { padding: 1, stride: 2 }],
+  ])("weight gradients of large images: %s", async ([, size, options]) => {
+    const [x, w] = [filled([2, 16, 300, 360], 1), filled([16, 16, size, size], 2)];
+    const tensors = withSlopes(ops.conv2d(x, w, undefined, options), [w]).slice(1);
+    const own = ownNodes(tensors).filter((type) => type === "FusedMatMul");
+    expect(own.length).toBe(2);
+    await expectSame(tensors, 2e-4);
+  });
+
+  test("weight gradients by rows and columns", async () => {
+    const x = filled([4, 16, 130, 120], 1);
+    const w = filled([32, 16, 3, 2], 2);
+    const options: ops.Conv2dOptions = { padding: [2, 1], dilation: [2, 1], stride: [1, 2] };
+    const tensors = withSlopes(ops.conv2d(x, w, undefined, options), [w]).slice(1);
     await expectSame(tensors, 2e-4);
   });
 });
@@ -124,15 +136,16 @@ test("batch statistics of large images, off centre", async () => {
 });
 
 describe("max pool: values and gradients", () => {
-  test.for<[string, ops.MaxPool2dOptions]>([
+  test.for<[string, ops.MaxPool2dOptions, number?]>([
     ["2x2", { kernelSize: 2 }],
     ["3x3, stride 2, padding", { kernelSize: 3, stride: 2, padding: 1 }],
     ["3x3, stride 2", { kernelSize: 3, stride: 2 }],
     ["3x3, stride 1, padding", { kernelSize: 3, stride: 1, padding: 1 }],
+    ["3x3, stride 2, of an odd size", { kernelSize: 3, stride: 2, padding: 1 }, 9],
     ["ceil mode", { kernelSize: 3, stride: 2, ceilMode: true }],
     ["dilation", { kernelSize: 2, stride: 1, dilation: 2 }],
-  ])("%s", async ([, options]) => {
-    const x = filled([2, 16, 8, 8], 1);
+  ])("%s", async ([, options, size = 8]) => {
+    const x = filled([2, 16, size, size], 1);
     await expectSame(withSlopes(ops.maxPool2d(ops.relu(held(x)), options), [x]));
   });
 
@@ -144,6 +157,12 @@ describe("max pool: values and gradients", () => {
     const [slope] = await evaluate(gradients(pooled.sum(), [y]), { engine });
     expect([...(slope.data as Float32Array).slice(0, 8)]).toEqual([1, 0, 1, 0, 0, 0, 0, 0]);
   });
+});
+
+test("zeros of the padding are not maxima", async () => {
+  const y = ops.relu(held(ops.zeros([1, 16, 7, 7])));
+  const pooled = ops.maxPool2d(y, { kernelSize: 3, stride: 2, padding: 1 });
+  await expectSame(gradients(pooled.sum(), [y]));
 });
 
 test("relu's gradient is exact down to the smallest normal number", async () => {

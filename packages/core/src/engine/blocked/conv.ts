@@ -2,6 +2,7 @@ import { isStatic } from "../../graph/dim.ts";
 import type { Conv } from "../../graph/ops/conv.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Blocks } from "./layout.ts";
+import { interleaved } from "./strides.ts";
 
 /** Output and input channels, height and width of a kernel that the blocked layout can take. */
 function kernelOf(
@@ -25,6 +26,10 @@ export function convRule(blocks: Blocks, node: Node): boolean {
   const kernel = kernelOf(blocks, weight);
   if (groups !== 1 || !kernel || !isStatic(x.shape) || x.shape.includes(0)) return false;
   const [k, c, height, width] = kernel;
+  // A kernel larger than its result is a weight gradient as a convolution. With few channels, which are images
+  // there, the plain form is faster: 15 ms instead of 65 for ResNet's stem (8 images).
+  const [rows, columns] = node.outputs[0].shape.slice(2).map(Number);
+  if (c < blocks.size && (height > rows || width > columns)) return false;
   const image = c < blocks.size ? blocks.onnx.nameOf(x) : blocks.blocked(x);
   const taps = blockedKernel(blocks, blocks.onnx.nameOf(weight), kernel);
   const biasName = bias && blocks.onnx.nameOf(bias);
@@ -101,7 +106,7 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   const chunks = chunksOf(blocks, blocks.onnx.nameOf(weight), kernel);
   const part = (row: Phase, column: Phase): string => {
     const shape = [n, c, size[0] / strides[0], size[1] / strides[1]];
-    if (row.taps.length === 0 || column.taps.length === 0) return zeros(blocks, shape);
+    if (row.taps.length === 0 || column.taps.length === 0) return blocks.zeros(shape);
     const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kernel[3] + j));
     const turned = turnedKernel(blocks, chunks, kernel, taps);
     const extent = [row.taps.length, column.taps.length];
@@ -119,27 +124,6 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   const phases = rows.map((row) => columns.map((column) => part(row, column)));
   blocks.hold(node.outputs[0], interleaved(blocks, phases, images));
   return true;
-}
-
-const zeros = (blocks: Blocks, shape: readonly number[]): string =>
-  blocks.standard("Expand", [blocks.onnx.builder.scalar(0), blocks.onnx.builder.ints(shape)]);
-
-/** phases[r][s] holds rows r, r + h, … and columns s, s + w, … of images. */
-function interleaved(
-  blocks: Blocks,
-  phases: readonly (readonly string[])[],
-  [n, c, height, width]: readonly [number, number, number, number],
-): string {
-  if (phases.length === 1 && phases[0].length === 1) return phases[0][0];
-  const cells = (n * c * height * width) / (phases.length * phases[0].length * blocks.size);
-  const rows = phases.map((row) => {
-    const parts = row.map((name) => blocks.reshape(name, [cells, 1, blocks.size]));
-    return blocks.concat(parts, 1);
-  });
-  const line = width * blocks.size;
-  const lines = (n * c * height * width) / (line * phases.length);
-  const parts = rows.map((name) => blocks.reshape(name, [lines, 1, line]));
-  return blocks.reshape(blocks.concat(parts, 1), [n, c, height, width]);
 }
 
 /** (K, C, taps) -> rows of B input channels, (K · C / B · taps, B). */

@@ -11,7 +11,8 @@ import { convRule, dataGradientRule } from "./conv.ts";
 import { addRule, concatRule, reluRule } from "./elementwise.ts";
 import { Blocks, type Rule, type Rules } from "./layout.ts";
 import { batchNormGradientRule, batchNormTrainRule, reluGradientRule } from "./norm.ts";
-import { globalMeanRule, maxPoolGradientRule, maxPoolRule } from "./pool.ts";
+import { globalMeanRule, maxPoolRule } from "./pool.ts";
+import { maxPoolGradientRule } from "./poolGradient.ts";
 import { weightGradientRule } from "./weightGradient.ts";
 
 const entry = <A extends object>(op: Op<A>, rule: Rule): readonly [Op, Rule] => [

@@ -23,8 +23,8 @@ export interface NativeOptions extends EnvironmentOptions {
   /** The library's file; default: the one inside the installed onnxruntime-node. */
   readonly path?: string;
   /**
-   * Whether graphs are rewritten for the blocked layout of convolutions (docs/design/0008). Default: only if
-   * TENSORLANE_BLOCKED is 1.
+   * Whether graphs are rewritten for the blocked layout of convolutions (docs/design/0008). Default: yes, unless
+   * TENSORLANE_BLOCKED is 0.
    */
   readonly blocked?: boolean;
 }

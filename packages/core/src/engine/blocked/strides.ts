@@ -1,0 +1,19 @@
+import type { Blocks, Images } from "./layout.ts";
+
+/** Images of which phases[r][s] holds rows r, r + h, … and columns s, s + w, …. */
+export function interleaved(
+  blocks: Blocks,
+  phases: readonly (readonly string[])[],
+  [n, c, height, width]: Images,
+): string {
+  if (phases.length === 1 && phases[0].length === 1) return phases[0][0];
+  const cells = (n * c * height * width) / (phases.length * phases[0].length * blocks.size);
+  const rows = phases.map((row) => {
+    const parts = row.map((name) => blocks.reshape(name, [cells, 1, blocks.size]));
+    return blocks.concat(parts, 1);
+  });
+  const line = width * blocks.size;
+  const lines = (n * c * height * width) / (line * phases.length);
+  const parts = rows.map((name) => blocks.reshape(name, [lines, 1, line]));
+  return blocks.reshape(blocks.concat(parts, 1), [n, c, height, width]);
+}
