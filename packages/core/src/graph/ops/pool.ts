@@ -2,13 +2,13 @@ import { TensorlaneError } from "../../errors.ts";
 import { format, isStatic, type Size, sameShape } from "../dim.ts";
 import { apply, type Op, type Tensor, type TensorType } from "../tensor.ts";
 import { composed } from "./composed.ts";
-import { constant, requireStatic } from "./create.ts";
-import { mul } from "./elementwise.ts";
+import { cast, constant, requireStatic } from "./create.ts";
+import { equal, mul, sub } from "./elementwise.ts";
 import { multiply } from "./matmul.ts";
-import { LOWEST, toFirst } from "./maxima.ts";
 import { pad } from "./padding.ts";
 import { mean } from "./reduce.ts";
 import {
+  every,
   onBatch,
   type Pads,
   type Pair,
@@ -37,6 +37,9 @@ function pooled(what: string, x: TensorType, { kernel, strides, pads }: Pool, di
   return [{ dtype: x.dtype, shape: [x.shape[0], x.shape[1], ...out] }];
 }
 const attributes = ({ kernel, strides, pads }: Pool) => ({ kernel_shape: kernel, strides, pads });
+
+/** Below every other number: what a max pool reads outside the image. */
+const LOWEST = -Infinity;
 
 export const maxPoolOp: Op<MaxPool> = {
   name: "maxPool2d",
@@ -86,6 +89,40 @@ function maxPoolGradient(x: Tensor, y: Tensor, grad: Tensor, attrs: MaxPool): Te
   });
   const perRow = toFirst(rowMaxima, y, grad, { ...along(0), before: top, after: bottom });
   return toFirst(x, rowMaxima, perRow, { ...along(1), before: left, after: right });
+}
+
+interface Axis {
+  readonly axis: number;
+  readonly taps: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Along one axis: each window's gradient goes to its first element that equals the window's maximum. */
+function toFirst(x: Tensor, maxima: Tensor, grad: Tensor, along: Axis): Tensor {
+  const { axis, taps, stride, dilation, before, after } = along;
+  if (taps === 1 && stride === 1 && before === 0 && after === 0) return grad;
+  const [size] = requireStatic("maxPool2d: the gradient", [x.shape[axis]]);
+  const [count] = requireStatic("maxPool2d: the gradient", [maxima.shape[axis]]);
+  const sides = (a: number, b: number) => [
+    ...new Array<number>(2 * (x.rank - 1 - axis)).fill(0),
+    a,
+    b,
+  ];
+  const padded = pad(x, sides(before, after), LOWEST);
+  const parts: { readonly offset: number; readonly part: Tensor }[] = [];
+  let rest = grad;
+  for (let tap = 0; tap < taps; tap++) {
+    const offset = tap * dilation;
+    // By products and differences: ONNX Runtime's Where takes twice as long as both. They are exact.
+    const hits = cast(equal(every(padded, axis, offset, count, stride), maxima), "float32");
+    const part = mul(rest, hits);
+    parts.push({ offset, part });
+    if (tap < taps - 1) rest = sub(rest, part);
+  }
+  return pad(spread(parts, axis, stride, size + before + after), sides(-before, -after));
 }
 
 /** Mean over windows; elements of the padding count as zeros. */
