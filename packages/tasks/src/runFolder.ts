@@ -109,6 +109,12 @@ export class RunFolder {
     );
   }
 
+  /** Marks a training that was stopped before its end, which `--resume` goes on with; what it tells. */
+  async interrupted(): Promise<TrainResult> {
+    await this.update({ status: "interrupted" });
+    return { dir: this.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
+  }
+
   /** What a run told when it ended, where `--resume` names one that is finished; otherwise undefined. */
   static async finished(
     task: string,

@@ -140,10 +140,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
       },
       ui,
     );
-    if (fitted.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted" });
-      return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
-    }
+    if (fitted.fit.outcome === "interrupted") return await folder.interrupted();
     return await finish(job, fitted, folder, ui);
   } finally {
     await folder.release();

@@ -44,8 +44,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     const seconds = (performance.now() - began) / 1000;
     await folder.update({ details: { seconds } });
     if (trained) return await finish({ folder, options, text, recipe, trained, seconds }, ui);
-    await folder.update({ status: "interrupted" });
-    return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
+    return await folder.interrupted();
   } finally {
     await folder.release();
   }

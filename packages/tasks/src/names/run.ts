@@ -47,10 +47,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     await saveDetails(folder, { spec, characters: vocabulary.tokens, languages: set.languages });
     const training = { network, set, vocabulary, epochs, options, folder: folder.dir, resume };
     const trained = await trainNetwork(training, ui);
-    if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted" });
-      return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
-    }
+    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
     return await finish({ folder, options, set, vocabulary, network, trained }, ui);
   } finally {
     await folder.release();

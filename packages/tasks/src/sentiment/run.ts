@@ -113,10 +113,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted" });
-      return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
-    }
+    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
     return await finish({ folder, options, bank, vocabulary, network, recipe, trained }, ui);
   } finally {
     await folder.release();

@@ -85,10 +85,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       { network, set, recipe, seed, folder: folder.dir, resume },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted" });
-      return { dir: folder.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
-    }
+    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
     return await finish({ folder, options, set, network, recipe, trained }, ui);
   } finally {
     await folder.release();
