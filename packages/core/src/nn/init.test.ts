@@ -73,6 +73,7 @@ test.each([[[20, 50]], [[50, 20]], [[32, 32]], [[8, 3, 3, 3]]])("orthogonal %j",
 test("constants, the identity and a row of zeros", () => {
   expect([...drawn(init.constant(0.5), [2, 2])]).toEqual([0.5, 0.5, 0.5, 0.5]);
   expect([...drawn(init.identity, [2, 3])]).toEqual([1, 0, 0, 0, 1, 0]);
+  expect([...drawn(init.forgetGate(2), [8])]).toEqual([0, 0, 2, 2, 0, 0, 0, 0]);
   expect([...drawn(init.withZeroRow(init.ones, -1), [3, 2])]).toEqual([1, 1, 1, 1, 0, 0]);
 });
 
@@ -151,6 +152,7 @@ test.each([
     /needs a weight with at least 2 axes, received shape \[5\]/,
   ],
   [() => drawn(init.identity, [5]), /identity: needs a matrix/],
+  [() => drawn(init.forgetGate(), [6]), /forgetGate: needs an LSTM's bias .* received shape \[6\]/],
   [() => drawn(init.orthogonal(), [5]), /orthogonal: needs at least 2 axes/],
   [
     () => drawn(init.kaimingNormal({ mode: "fan" as "fanIn" }), [5, 5]),

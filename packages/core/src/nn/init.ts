@@ -52,6 +52,25 @@ export const identity: Initializer = (target, shape) => {
   for (let i = 0; i < Math.min(rows, columns); i++) target[i * columns + i] = 1;
 };
 
+/**
+ * An LSTM's bias (4 · hidden) with gates in the order i, f, g, o: this value for the forget gate, which so starts
+ * open (Gers et al. 2000; Jozefowicz et al. 2015), and 0 elsewhere. Its other bias should start at zero.
+ *
+ * @example
+ * const cell = new nn.LSTMCell({ inputSize: 8, hiddenSize: 16 });
+ * nn.init.reset(cell.bias_ih!, nn.init.forgetGate());
+ * nn.init.reset(cell.bias_hh!, nn.init.zeros);
+ */
+export const forgetGate =
+  (value = 1): Initializer =>
+  (target, shape) => {
+    if (shape.length !== 1 || shape[0] % 4 !== 0) {
+      throw wrongRank("forgetGate", shape, "an LSTM's bias (4 · hidden)");
+    }
+    const hidden = shape[0] / 4;
+    target.fill(0).fill(value, hidden, 2 * hidden);
+  };
+
 /** Another rule, then zeros in one row: for an embedding's padding. */
 export const withZeroRow =
   (rule: Initializer, row: number): Initializer =>

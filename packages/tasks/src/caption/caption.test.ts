@@ -25,9 +25,9 @@ async function trainOn(name: string, request: TrainRequest = {}, signal?: AbortS
   const out = join(scratch, name);
   const { extra, ...rest } = request;
   const options = await planTrain(caption, {
-    ...{ data: folder, seed: 1, epochs: 14, lr: 0.01, batch: 8, out },
+    ...{ data: folder, seed: 1, epochs: 24, lr: 0.01, batch: 8, out },
     ...rest,
-    extra: { size: 32, hidden: 24, embedding: 16, minCount: 1, ...extra },
+    extra: { size: 32, hidden: 48, embedding: 24, dropout: 0.1, minCount: 1, ...extra },
   });
   const { ui, said } = quietUi();
   const result = await caption.train(options, { ...ui, ...(signal && { signal }) });
@@ -71,26 +71,26 @@ describe.each(caption.models)("%s", (model) => {
     run = await trainOn(model, { models: [model] });
   });
 
-  test("learns sentences; with attention the colours of new pictures, and shows how", async () => {
+  test("learns to name the colours of new pictures, and shows how", async () => {
     const { result, out } = run;
     expect(result.status).toBe("finished");
     const { bleu, baselines } = result.metrics as never as {
       bleu: number[];
       baselines: Record<string, { bleu: number[] }>;
     };
-    expect(bleu[3]).toBeGreaterThan(60);
+    expect(bleu[3]).toBeGreaterThan(80);
     expect(baselines["most frequent words"].bleu[3]).toBeLessThan(bleu[3]);
-    // One look at the start is not enough to tell the colours after so few steps.
-    if (model === "show-tell") return;
     expect(baselines["the model, shown the average picture"].bleu[3]).toBeLessThan(bleu[3]);
     const { text } = await ask(out, asked);
-    const [first, second] = text.split("\n").map((line) => line.split(": ").at(-1));
-    expect(first).toMatch(/^a blue wall beside a red/);
-    expect(second).toMatch(/^a green wall beside a green/);
+    expect(text.split("\n").map((line) => line.split(": ").at(-1))).toEqual([
+      "a blue wall beside a red one",
+      "a green wall beside a green one",
+      "",
+    ]);
     const report = readFileSync(join(out, "report.html"), "utf8");
     // A picture for every word where the model attends.
     const looks = report.match(/alt="[a-z]+: most at row/g) ?? [];
-    expect(looks.length).toBeGreaterThan(6 * 5);
+    expect(looks.length).toBe(model === "show-attend" ? 6 * 7 : 0);
   });
 
   test("is measured alike again", async () => {

@@ -1,4 +1,4 @@
-import { whole } from "../options.ts";
+import { between, whole } from "../options.ts";
 import type { Task, TaskOption } from "../task.ts";
 
 const beam: TaskOption = {
@@ -12,6 +12,11 @@ const trainOptions: readonly TaskOption[] = [
   { flags: "--size <pixels>", description: "side of the pictures (32)", parse: whole(32) },
   { flags: "--hidden <n>", description: "size of the decoder's state", parse: whole(1) },
   { flags: "--embedding <n>", description: "size of a word's vector", parse: whole(1) },
+  {
+    flags: "--dropout <p>",
+    description: "share of a word's vector and of the readout that is dropped in training (0.5)",
+    parse: between(0, 0.95),
+  },
   {
     flags: "--min-count <n>",
     description: "words that stand less often in the training captions are unknown (5)",

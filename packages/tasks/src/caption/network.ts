@@ -38,12 +38,12 @@ class Encoder extends nn.Module {
     this.layer3 = body.layer3;
   }
 
-  /** Pictures (N, 3, S, S) -> features of 8 x 8 places (N, 64, 64), row by row. */
+  /** Pictures (N, 3, S, S) -> 64 features of 8 x 8 places (N, 64, 64), the places row by row. */
   forward(image: Tensor): Tensor {
     const stem = ops.relu(this.bn1.forward(this.conv1.forward(image)));
     const body = [this.layer1, this.layer2, this.layer3];
     const map = body.reduce((value, layer) => layer.forward(value), stem);
-    return ops.transpose(ops.flatten(this.pool.forward(map), 2), 1, 2);
+    return ops.flatten(this.pool.forward(map), 2);
   }
 }
 
@@ -63,6 +63,8 @@ type Prepared = Readonly<Record<string, Tensor>>;
 export abstract class Captioner extends nn.Module {
   readonly spec: CaptionerSpec;
   readonly encoder = new Encoder();
+  /** What a decoder is told must be of the size of its words: features as they come saturate its gates. */
+  readonly norm = new nn.BatchNorm1d({ numFeatures: FEATURES });
   readonly embedding: nn.Embedding;
   readonly dropout: nn.Dropout;
   readonly head: nn.Linear;
@@ -72,14 +74,13 @@ export abstract class Captioner extends nn.Module {
     this.spec = spec;
     const { words, embedding, dropout } = spec;
     this.embedding = new nn.Embedding({ numEmbeddings: words, embeddingDim: embedding });
-    nn.init.reset(this.embedding.weight, nn.init.uniform(-0.1, 0.1));
     this.dropout = new nn.Dropout({ p: dropout });
     this.head = new nn.Linear({ inFeatures: readout, outFeatures: words });
   }
 
   /** Pictures (N, 3, S, S) -> what a caption begins with. */
   look(image: Tensor): Sight {
-    const grid = this.encoder.forward(image);
+    const grid = ops.transpose(this.norm.forward(this.encoder.forward(image)), 1, 2);
     return { grid, ...this.begin(ops.mean(grid, { dim: 1 })) };
   }
 
@@ -140,6 +141,14 @@ export abstract class Captioner extends nn.Module {
   }
 }
 
+/** The LSTM of a decoder, its forget gate open at the start: what was seen must outlast a sentence. */
+function decoderCell(inputSize: number, hiddenSize: number): nn.LSTMCell {
+  const cell = new nn.LSTMCell({ inputSize, hiddenSize });
+  nn.init.reset(cell.bias_ih!, nn.init.forgetGate());
+  nn.init.reset(cell.bias_hh!, nn.init.zeros);
+  return cell;
+}
+
 /** Vinyals et al. 2015: the picture is the first input of the LSTM, and never seen again. */
 export class ShowTell extends Captioner {
   readonly picture: nn.Linear;
@@ -149,7 +158,7 @@ export class ShowTell extends Captioner {
     super(spec, spec.hidden);
     const { embedding, hidden } = spec;
     this.picture = new nn.Linear({ inFeatures: FEATURES, outFeatures: embedding });
-    this.cell = new nn.LSTMCell({ inputSize: embedding, hiddenSize: hidden });
+    this.cell = decoderCell(embedding, hidden);
   }
 
   protected begin(mean: Tensor) {
@@ -195,7 +204,7 @@ export class ShowAttend extends Captioner {
       ...{ querySize: hidden, memorySize: FEATURES, attentionSize: FEATURES },
     });
     this.beta = linear(hidden, FEATURES);
-    this.cell = new nn.LSTMCell({ inputSize: embedding + FEATURES, hiddenSize: hidden });
+    this.cell = decoderCell(embedding + FEATURES, hidden);
     this.out_h = linear(hidden, embedding);
     this.out_z = linear(FEATURES, embedding, false);
   }

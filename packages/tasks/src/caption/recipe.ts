@@ -25,13 +25,15 @@ const recipes: Readonly<Record<ModelName, Recipe>> = { "show-tell": common, "sho
 /** The recipe of a model, with what was asked for in its place. */
 export function recipeFor(
   { models: [model], epochs, batch, lr, quick }: Omit<TrainSettings, "extra">,
-  given: { readonly hidden?: number; readonly embedding?: number },
+  given: Partial<Pick<Recipe, "hidden" | "embedding" | "dropout">>,
   pictures: number,
 ): Recipe {
   const usual = recipes[model as ModelName];
   return {
     ...usual,
-    ...given,
+    hidden: given.hidden ?? usual.hidden,
+    embedding: given.embedding ?? usual.embedding,
+    dropout: given.dropout ?? usual.dropout,
     epochs: epochs ?? (quick ? 3 : usual.epochs),
     // At least two steps an epoch, so that a handful of pictures trains too.
     batch: batch ?? Math.max(1, Math.min(usual.batch, Math.floor(pictures / 2))),

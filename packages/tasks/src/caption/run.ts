@@ -29,6 +29,7 @@ interface CaptionExtra {
   readonly size?: number;
   readonly hidden?: number;
   readonly embedding?: number;
+  readonly dropout?: number;
   readonly minCount?: number;
   readonly from?: string;
   readonly freeze?: boolean;
@@ -86,9 +87,7 @@ async function prepare(pool: ImagePool, options: TrainOptions, ui: TaskUi): Prom
   const origin = extra.from === undefined ? undefined : await readOrigin(extra.from);
   const spoken = Array.from(set.train, (i) => set.pictures[i].captions.map(wordsOf)).flat();
   const words = CaptionWords.of(spoken, extra.minCount ?? MIN_COUNT);
-  const { hidden, embedding } = extra;
-  const sizes = { ...(hidden && { hidden }), ...(embedding && { embedding }) };
-  const recipe = recipeFor(options, sizes, set.train.length);
+  const recipe = recipeFor(options, extra, set.train.length);
   const spec = {
     ...{ model: options.models[0] as ModelName, words: words.size, dropout: recipe.dropout },
     ...{ embedding: recipe.embedding, hidden: recipe.hidden },

@@ -37,10 +37,7 @@ function recurrentLayer(cell: CellName, inputSize: number, hiddenSize: number): 
   if (cell === "lstm") {
     const lstm = new nn.LSTM(sizes);
     nn.init.reset(lstm.parameter("bias_hh_l0")!, nn.init.zeros);
-    // Gates in the order i, f, g, o: the forget gate starts open (Gers et al. 2000).
-    nn.init.reset(lstm.parameter("bias_ih_l0")!, (target) => {
-      target.fill(0).fill(1, hiddenSize, 2 * hiddenSize);
-    });
+    nn.init.reset(lstm.parameter("bias_ih_l0")!, nn.init.forgetGate());
     return lstm;
   }
   const rnn = new nn.RNN({ ...sizes, nonlinearity: "relu" });
