@@ -1,9 +1,10 @@
-// What the benches of tasks share: the command line of ours, and what it ran on.
+// What the benches of tasks share: the command line of ours, what it ran on, and runs that are written down.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -30,4 +31,35 @@ export function machine() {
     node: process.version,
     tensorlane: version,
   };
+}
+
+/**
+ * Trains runs of a task, each by its options, and writes what they came to in bench/results/TASK.json; arguments
+ * name some of them (the others' figures stay), and `--out DIR` a folder to go on in.
+ */
+export function trainRuns(task, jobs) {
+  const { values, positionals } = parseArgs({
+    options: { out: { type: "string" } },
+    allowPositionals: true,
+  });
+  const folder = values.out ?? mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
+  const path = resultPath(task);
+  const runs = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).runs : {};
+  for (const name of positionals.length > 0 ? positionals : Object.keys(jobs)) {
+    if (!Object.hasOwn(jobs, name)) {
+      throw new Error(`no run "${name}"; there are ${Object.keys(jobs).join(", ")}`);
+    }
+    const line = ["train", task, ...jobs[name], "--seed", "1"];
+    const { train, metrics } = tensorlane(...line, "--out", join(folder, name), "--resume");
+    const { parameters, losses, validation, bestEpoch, steps, seconds } = train;
+    runs[name] = {
+      command: `tensorlane ${line.join(" ")}`,
+      ...{ parameters, epochs: losses.length, bestEpoch, steps, seconds },
+      ...{ validation: validation[bestEpoch - 1], metrics, losses, validations: validation },
+    };
+    // After each run: what is measured stays, also where a later one fails.
+    writeFileSync(path, `${JSON.stringify({ machine: machine(), seed: 1, runs }, null, 2)}\n`);
+    process.stderr.write(`written: ${path}\n`);
+  }
+  if (values.out === undefined) rmSync(folder, { recursive: true, force: true });
 }

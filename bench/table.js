@@ -1,6 +1,6 @@
 // README's tables, made from the committed results: `node bench/table.js` prints the forecasts,
 // `node bench/table.js classify` the classifiers, `node bench/table.js sentiment` the judges of sentences,
-// `node bench/table.js compose` what composes.
+// `node bench/table.js compose` what composes, `node bench/table.js caption` what describes pictures.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -138,7 +138,38 @@ function composeTable() {
   ].join("\n");
 }
 
+function captionTable() {
+  const { machine, runs } = read("caption");
+  const scores = ({ bleu, intervals, distinct }) => [
+    ...bleu.map((value) => value.toFixed(1)),
+    intervals[3].map((value) => value.toFixed(1)).join(" to "),
+    distinct,
+  ];
+  const [{ metrics }] = Object.values(runs);
+  // Two baselines lie in each model's own eyes.
+  const own = ["the model, shown the average picture", "nearest picture's caption"];
+  const rows = Object.entries(runs).flatMap(([name, run]) => [
+    line([name, ...scores(run.metrics), run.parameters, `${run.seconds.toFixed(0)} s`]),
+    ...own.map((baseline) =>
+      line([`${name}: ${baseline}`, ...scores(run.metrics.baselines[baseline]), "-", "-"]),
+    ),
+  ]);
+  const others = Object.entries(metrics.baselines).filter(([name]) => !own.includes(name));
+  return [
+    line([
+      ...["100 test pictures", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "BLEU-4, 95 %"],
+      ...["different captions", "parameters", "trained in"],
+    ]),
+    line(Array(9).fill("---")),
+    ...rows,
+    ...others.map(([name, baseline]) => line([name, ...scores(baseline), "-", "-"])),
+    "",
+    madeOn(machine),
+  ].join("\n");
+}
+
 const tables = {
+  caption: captionTable,
   compose: composeTable,
   forecast: forecastTable,
   classify: classifyTable,
