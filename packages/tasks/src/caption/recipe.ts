@@ -17,7 +17,7 @@ export interface Recipe {
 
 const common = {
   ...{ embedding: 128, hidden: 256, dropout: 0.5 },
-  ...{ epochs: 20, batch: 16, lr: 0.002, weightDecay: 0.05, maxLength: 20 },
+  ...{ epochs: 40, batch: 16, lr: 0.002, weightDecay: 0.05, maxLength: 20 },
 };
 
 const recipes: Readonly<Record<ModelName, Recipe>> = { "show-tell": common, "show-attend": common };
