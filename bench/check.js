@@ -34,14 +34,13 @@ async function compareSteps(ours, peer, fields, otherVariants) {
   return { ok, error: Math.max(first, training), allowed };
 }
 
-async function compareOutputs(ours, peer, fields, path) {
+async function compareOutputs(ours, peer, fields, path, allowed) {
   const read = async (side, own, more) => {
     const { elements } = await side.ask("check", { steps: 1, path: own, ...more });
     const { buffer, byteOffset } = await readFile(own);
     return new Float32Array(buffer, byteOffset, elements);
   };
   const [a, b] = [await read(ours, `${path}.ours`, {}), await read(peer, `${path}.peer`, fields)];
-  const allowed = TOLERANCE.output;
   if (a.length !== b.length) return { ok: false, error: null, allowed };
   let [gap, size] = [0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -54,12 +53,14 @@ async function compareOutputs(ours, peer, fields, path) {
 }
 
 /**
- * @param {"train" | "inference"} kind @param {import("./side.js").Side} ours
- * @param {import("./side.js").Side} peer @param {object} fields what the peer is told, its variant
- * @param {string} path for files @param {readonly string[]} [otherVariants] PyTorch's other memory layouts
+ * @param {"train" | "inference" | "data"} kind @param {import("./side.js").Side} ours
+ * @param {import("./side.js").Side} peer
+ * @param {object} fields what the peer is told, its variant
+ * @param {{ path: string, others?: readonly string[], tolerance?: number }} options `path` for files, `others`:
+ *   PyTorch's other memory layouts, `tolerance` of outputs
  * @returns {Promise<{ ok: boolean, error: number | null, allowed: number }>} relative differences
  */
-export const compare = (kind, ours, peer, fields, path, otherVariants = []) =>
+export const compare = (kind, ours, peer, fields, { path, others = [], tolerance }) =>
   kind === "train"
-    ? compareSteps(ours, peer, fields, otherVariants)
-    : compareOutputs(ours, peer, fields, path);
+    ? compareSteps(ours, peer, fields, others)
+    : compareOutputs(ours, peer, fields, path, tolerance ?? TOLERANCE.output);

@@ -67,10 +67,10 @@ function noiseOf(turns) {
 
 const FLOPS = 2;
 /** A training step is about three forward passes: forward, gradients of the data, gradients of the weights. */
-const passes = { train: 3, inference: 1 };
+const passes = { train: 3, inference: 1, data: 0 };
 
 /**
- * @param {Row} row @param {"train" | "inference"} kind @param {Side} ours
+ * @param {Row} row @param {"train" | "inference" | "data"} kind @param {Side} ours
  * @param {readonly Side[]} peers PyTorch under several settings; none where it is not there
  * @param {Options} options
  */
@@ -97,7 +97,8 @@ export async function measureRow(row, kind, ours, peers, options) {
   // Timing has trained the network: the numbers are compared on the weights of the file.
   const { variants } = await peer.ask("load", { row, kind, path });
   const others = variants.filter((other) => other !== variant);
-  const check = await compare(kind, ours, peer, { variant }, path, others);
+  const { tolerance } = row;
+  const check = await compare(kind, ours, peer, { variant }, { path, others, tolerance });
   await peer.ask("keep", { variant });
   const turns = await takeTurns(ours, peer, { variant }, seconds);
   await ours.ask("close");

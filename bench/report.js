@@ -66,16 +66,21 @@ export function benchTable({ machine, rows, others = [] }) {
   return parts.join("\n\n");
 }
 
-/** README's shorter table: one line a network. @param {{ rows: readonly any[] }} result */
+const timesInWords = ({ name, ours, pytorch, ratio }) =>
+  `${name}: ${ms(ours)} ms, PyTorch ${ms(pytorch)} ms, ratio ${number(ratio, 2)}.`;
+
+/** README's shorter table: one line a network, and what is not a network below. @param {{ rows: readonly any[] }} result */
 export function readmeTable(result) {
-  const names = [...new Set(result.rows.map(({ name }) => name))];
+  const networks = result.rows.filter(({ kind }) => kind !== "data");
+  const names = [...new Set(networks.map(({ name }) => name))];
   const cells = (name, kind) => {
     const row = result.rows.find((entry) => entry.name === name && entry.kind === kind);
     return row ? [`${ms(row.ours)} / ${ms(row.pytorch)}`, number(row.ratio, 2)] : ["-", "-"];
   };
   const head = ["ms, ours / PyTorch", "training step", "ratio", "inference", "ratio"];
   const lines = names.map((name) => [name, ...cells(name, "train"), ...cells(name, "inference")]);
-  return `${table(head, lines)}\n\n${machineInWords(result)}\n`;
+  const others = result.rows.filter(({ kind }) => kind === "data").map(timesInWords);
+  return `${[table(head, lines), ...others, machineInWords(result)].join("\n\n")}\n`;
 }
 
 /** @param {any} result */

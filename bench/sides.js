@@ -51,7 +51,9 @@ export class Peers {
   /** @param {import("./rows/index.js").Row} row */
   for(row) {
     const name = this.chosen.get(row.family);
-    return name ? [this.sides.get(name)] : this.all();
+    if (name) return [this.sides.get(name)];
+    // Which BLAS waits how does not matter to pictures.
+    return row.family === "data" ? this.all().slice(0, 1) : this.all();
   }
 
   async end() {

@@ -52,8 +52,30 @@ class TreeLSTM extends nn.Module {
   }
 }
 
+/** Source tokens (N, S), their numbers and the right tokens, one late -> logits (T, N, classes) */
+class Seq2Seq extends nn.EncoderDecoder {
+  /** @param {Row} row */
+  constructor({ embeddingDim, hiddenSize, classes, steps }) {
+    const tokens = { sourceTokens: classes, targetTokens: classes };
+    super({ ...tokens, embeddingDim, hiddenSize, attention: "additive" });
+    this.steps = steps;
+  }
+
+  /** @param {Tensor} x @param {Record<"lengths" | "given", Tensor>} target */
+  forward(x, { lengths, given }) {
+    return super.forward(x, lengths, { tokens: given }).logits;
+  }
+
+  /** What it writes after the first of the given tokens (N, T), as floats. */
+  answer(x, { lengths, given }) {
+    const { tokens } = this.write(x, lengths, ops.select(given, 0, 1), this.steps);
+    return ops.cast(tokens, "float32");
+  }
+}
+
 /** @param {Row} row */
 export function build(row) {
+  if (row.network === "seq2seq") return new Seq2Seq(row);
   if (row.network === "treeLSTM") return new TreeLSTM(row);
   if (row.network === "charLM") return new CharLM(row);
   if (row.family === "recurrent") return new Recurrent(row);
@@ -61,11 +83,12 @@ export function build(row) {
 }
 
 /** @param {Row} row @param {nn.Module} model @param {Record<string, Tensor>} batch */
-export function lossOf(row, model, { x, y, ...order }) {
-  const output = row.network === "treeLSTM" ? model.forward(x, order) : model.forward(x);
+export function lossOf(row, model, { x, y, ...rest }) {
+  const output = model.forward(x, rest);
   if (row.network === "googlenet") return models.googlenetLoss(output, y);
-  if (row.network === "charLM") {
-    return nn.crossEntropy(ops.reshape(output, [-1, row.classes]), ops.reshape(y, [-1]));
+  if (row.network === "charLM" || row.network === "seq2seq") {
+    const labels = row.network === "seq2seq" ? ops.transpose(y, 0, 1) : y;
+    return nn.crossEntropy(ops.reshape(output, [-1, row.classes]), ops.reshape(labels, [-1]));
   }
   if (row.family === "recurrent") return ops.mean(ops.mul(output, output));
   return nn.crossEntropy(output, y);
@@ -94,10 +117,26 @@ function packOf({ inputSize }) {
   return { x, y: { data: new Float32Array(1), shape: [1] }, leaf, slot, keep };
 }
 
-/** One batch: x, y, which recurrent rows do not read, and the order of trees. @param {Row} row */
+/** Sources of half the length and more; the right tokens stand one place after those that are given. */
+function sentencesOf({ batch, steps, classes }) {
+  const tokens = classesOf(batch * (2 * steps + 1), classes);
+  const lengths = Int32Array.from({ length: batch }, (_, i) => steps - (i % (steps / 2 + 1)));
+  const target = tokens.subarray(batch * steps);
+  const part = (from) =>
+    Int32Array.from({ length: batch * steps }, (_, i) => target[i + Math.floor(i / steps) + from]);
+  return {
+    x: { data: tokens.slice(0, batch * steps), shape: [batch, steps] },
+    y: { data: part(1), shape: [batch, steps] },
+    lengths: { data: lengths, shape: [batch] },
+    given: { data: part(0), shape: [batch, steps] },
+  };
+}
+
+/** One batch: x, y, which recurrent rows do not read, and what else `forward` is given. @param {Row} row */
 export function batchOf(row) {
   const { family, network, batch, input, classes, steps, inputSize } = row;
   if (network === "treeLSTM") return packOf(row);
+  if (network === "seq2seq") return sentencesOf(row);
   const made = (data, ...shape) => ({ data, shape: [batch, ...shape] });
   if (network === "charLM") {
     const tokens = classesOf(batch * (steps + 1), classes);

@@ -8,6 +8,7 @@ const { data, defaultEngine, inspect, nn, onnx, ops, optim, Trainer, tensor, wei
 const engine = await defaultEngine();
 const importMs = performance.now() - begin;
 const { batchOf, build, lossOf } = await import("./networks.js");
+const { Loading } = await import("./pictures.js");
 
 /** @typedef {import("../rows/index.js").Row} Row */
 
@@ -51,15 +52,21 @@ class Training {
 
 /** The exported model in bound memory: weights are constants that ONNX Runtime may lay out as it likes. */
 class Inference {
-  /** @param {nn.Module} model @param {{ x: { data: any, shape: number[] } }} batch */
-  static async create(model, { x }) {
-    const dtype = x.data instanceof Int32Array ? "int32" : "float32";
-    const bytes = await onnx.exportModel(model, { inputs: { x: { shape: x.shape, dtype } } });
+  /** @param {nn.Module} model @param {ReturnType<typeof batchOf>} batch */
+  static async create(model, { y, ...given }) {
+    const inputs = Object.fromEntries(
+      Object.entries(given).map(([name, { data: values, shape }]) => {
+        const dtype = values instanceof Int32Array ? "int32" : "float32";
+        return [name, { dtype, shape, data: values }];
+      }),
+    );
+    const forward = ({ x, ...rest }) => (model.answer ?? model.forward).call(model, x, rest);
+    const bytes = await onnx.exportModel(model, { inputs, forward });
     const executable = await engine.compile(bytes, { label: "inference" });
     const [{ name, shape }] = executable.outputs;
     const output = new Float32Array(shape.reduce((product, n) => product * n, 1));
     const binding = executable.bind({
-      inputs: { x: { dtype, ...x } },
+      inputs,
       outputs: { [name]: { dtype: "float32", shape, data: output } },
     });
     return Object.assign(new Inference(), { executable, binding, output });
@@ -81,13 +88,13 @@ class Inference {
   }
 }
 
-/** @type {{ row: Row, kind: string, model: nn.Module, batch: any, run: any } | undefined} */
+/** @type {{ row: Row, kind: string, model?: nn.Module, batch?: any, run: any } | undefined} */
 let current;
 
 /** Multiply-adds of one forward pass over the batch. */
-function macsOf(model, { x, y, ...order }) {
+function macsOf(model, { x, y, ...others }) {
   const leaf = ({ data: values, shape }) => tensor(values, shape);
-  const rest = Object.fromEntries(Object.entries(order).map(([name, part]) => [name, leaf(part)]));
+  const rest = Object.fromEntries(Object.entries(others).map(([name, part]) => [name, leaf(part)]));
   const forward = ([input]) => model.forward(input, rest);
   return inspect.summary(model, [leaf(x)], { forward }).macs;
 }
@@ -95,6 +102,11 @@ function macsOf(model, { x, y, ...order }) {
 const operations = {
   /** Builds the network; writes weights and batch for the other side, or reads them. */
   async load({ row, kind, path, write }) {
+    if (kind === "data") {
+      const threads = engine.info.threads;
+      current = { row, kind, run: await Loading.create(row, { path, write, threads }) };
+      return { macs: 0 };
+    }
     nn.manualSeed(1);
     const model = build(row);
     const batch = batchOf(row);
@@ -116,7 +128,7 @@ const operations = {
   /** Losses of the first steps without dropout and the norm of the change of all parameters; or the output. */
   async check({ steps, path }) {
     const { row, kind, model, batch, run } = current;
-    if (kind === "inference") {
+    if (kind !== "train") {
       await run.steps(1);
       await writeFile(path, new Uint8Array(run.output.buffer));
       return { elements: run.output.length };

@@ -27,7 +27,7 @@ async function beside(ours, peer, kind, { path, seconds }) {
   try {
     await ours.ask("load", { row, kind, path, write: true });
     await peer.ask("load", { row, kind, path });
-    const check = await compare(kind, ours, peer, {}, path);
+    const check = await compare(kind, ours, peer, {}, { path });
     const turns = await takeTurns(ours, peer, {}, seconds);
     const [mine, theirs] = [median(turns.ours.flat()), median(turns.peer.flat())];
     return { ours: mine, peer: theirs, ratio: theirs / mine, check };

@@ -6,6 +6,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "golden" / "reference"))
 import nets
@@ -89,8 +90,66 @@ class TreeLSTM(nn.Module):
         return self.tree(x[0], leaf[0], slot[0], keep[0])
 
 
+class Attention(nn.Module):
+    """Bahdanau et al. 2015"""
+
+    def __init__(self, query, memory):
+        super().__init__()
+        self.query = nn.Linear(query, query)
+        self.key = nn.Linear(memory, query, bias=False)
+        self.energy = nn.Linear(query, 1, bias=False)
+
+    def forward(self, query, values, keys, padding):
+        scores = self.energy(torch.tanh(keys + self.query(query).unsqueeze(1))).squeeze(2)
+        weights = torch.softmax(scores.masked_fill(padding, -1e9), -1)
+        return torch.bmm(weights.unsqueeze(1), values).squeeze(1)
+
+
+class Seq2Seq(nn.Module):
+    """In training the logits (T, N, classes) after the given tokens, otherwise the likeliest tokens (N, T)."""
+
+    def __init__(self, row):
+        super().__init__()
+        tokens, embedding, hidden = row["classes"], row["embeddingDim"], row["hiddenSize"]
+        self.source = nn.Embedding(tokens, embedding)
+        self.target = nn.Embedding(tokens, embedding)
+        self.encoder = nn.GRU(embedding, hidden, batch_first=True, bidirectional=True)
+        self.bridge = nn.Linear(2 * hidden, hidden)
+        self.attention = Attention(hidden, 2 * hidden)
+        self.decoder = nn.GRUCell(embedding + 2 * hidden, hidden)
+        self.head = nn.Linear(3 * hidden, tokens)
+
+    def forward(self, x, lengths, given):
+        packed = pack_padded_sequence(self.source(x), lengths, batch_first=True, enforce_sorted=False)
+        states, ends = self.encoder(packed)
+        values, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        h = torch.tanh(self.bridge(torch.cat([ends[0], ends[1]], 1)))
+        keys = self.attention.key(values)
+        padding = torch.arange(x.shape[1]) >= lengths.unsqueeze(1)
+
+        def advance(word, h):
+            context = self.attention(h, values, keys, padding)
+            h = self.decoder(torch.cat([word, context], 1), h)
+            return torch.cat([h, context], 1), h
+
+        if self.training:
+            features = []
+            for word in self.target(given).unbind(1):
+                feature, h = advance(word, h)
+                features.append(feature)
+            return self.head(torch.stack(features))
+        token, written = given[:, 0], []
+        for _ in range(given.shape[1]):
+            feature, h = advance(self.target(token), h)
+            token = self.head(feature).argmax(-1)
+            written.append(token)
+        return torch.stack(written, 1).float()
+
+
 def build(row):
     network, classes = row["network"], row.get("classes")
+    if network == "seq2seq":
+        return Seq2Seq(row)
     if network == "charLM":
         return CharLM(row)
     if network == "treeLSTM":
@@ -113,6 +172,8 @@ def loss_of(row, output, y):
         return main + 0.3 * (F.cross_entropy(output.aux_logits1, y) + F.cross_entropy(output.aux_logits2, y))
     if row["network"] == "charLM":
         return F.cross_entropy(output.flatten(0, 1), y.flatten())
+    if row["network"] == "seq2seq":
+        return F.cross_entropy(output.flatten(0, 1), y.t().flatten())
     if row["family"] == "recurrent":
         return output.square().mean()
     return F.cross_entropy(output, y)

@@ -1,5 +1,6 @@
 """PyTorch's side of the bench: a JSON request a line on stdin, a JSON answer a line on stdout."""
 import copy
+import inspect
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import torchvision
 from torch import nn
 
 from networks import build, loss_of
+from pictures import Loading
 
 TYPES = {"F32": torch.float32, "I32": torch.int32, "I64": torch.int64}
 
@@ -42,8 +44,8 @@ def read_safetensors(path):
 class Training:
     """A step: forward, loss, backward, update."""
 
-    def __init__(self, row, model, x, y, order, layout):
-        self.row, self.model, self.x, self.y, self.order = row, model.train(), x, y, order
+    def __init__(self, row, model, x, y, others, layout):
+        self.row, self.model, self.x, self.y, self.others = row, model.train(), x, y, others
         if layout == "channels_last":
             self.model = self.model.to(memory_format=torch.channels_last)
             self.x = x.contiguous(memory_format=torch.channels_last)
@@ -53,37 +55,41 @@ class Training:
 
     def step(self):
         self.optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(self.row, self.model(self.x, **self.order), self.y)
+        loss = loss_of(self.row, self.model(self.x, **self.others), self.y)
         loss.backward()
         self.optimizer.step()
         return loss.item()
 
 
 class Inference:
-    def __init__(self, row, model, x, layout, frozen):
+    def __init__(self, model, x, others, layout, frozen):
         self.model, self.x = model.eval(), x
+        names = inspect.signature(model.forward).parameters
+        self.others = [others[name] for name in names if name in others]
         if layout == "channels_last":
             self.model = self.model.to(memory_format=torch.channels_last)
             self.x = x.contiguous(memory_format=torch.channels_last)
         if frozen:
             with torch.no_grad():
-                traced = torch.jit.trace(self.model, self.x, check_trace=False)
+                traced = torch.jit.trace(self.model, (self.x, *self.others), check_trace=False)
                 self.model = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
 
     def step(self):
         with torch.inference_mode():
-            return self.model(self.x)
+            return self.model(self.x, *self.others)
 
 
 class Worker:
     def load(self, row, kind, path):
+        self.row, self.kind, self.runs, self.path = row, kind, {}, path
+        if kind == "data":
+            return {"variants": [f"{workers} workers" for workers in range(torch.get_num_threads(), -1, -1)]}
         tensors = read_safetensors(path)
-        self.row, self.kind, self.runs = row, kind, {}
         batch = {name[6:]: value.long() if value.dtype == torch.int32 else value
                  for name, value in tensors.items() if name.startswith("batch.")}
         self.x, self.y = batch.pop("x"), batch.pop("y")
-        # What is left is the order in which a tree network takes its nodes.
-        self.order = batch
+        # What else the network is given: the order of a tree's nodes, lengths.
+        self.others = batch
         tensors = {name: value for name, value in tensors.items() if not name.startswith("batch.")}
         self.model = build(row)
         self.model.load_state_dict(tensors)
@@ -96,17 +102,21 @@ class Worker:
 
     def run_of(self, variant):
         if variant not in self.runs:
-            layout, mode = variant.split()
-            model = copy.deepcopy(self.model)
-            self.runs[variant] = (Training(self.row, model, self.x, self.y, self.order, layout)
-                                  if self.kind == "train" else
-                                  Inference(self.row, model, self.x, layout, mode == "frozen"))
+            self.runs[variant] = self.make(*variant.split())
         return self.runs[variant]
+
+    def make(self, how, mode):
+        if self.kind == "data":
+            return Loading(self.row, self.path, int(how))
+        model = copy.deepcopy(self.model)
+        if self.kind == "train":
+            return Training(self.row, model, self.x, self.y, self.others, how)
+        return Inference(model, self.x, self.others, how, mode == "frozen")
 
     def check(self, variant, steps, path=None):
         """Losses of the first steps without dropout and the norm of the change of all parameters; or the output."""
         run = self.run_of(variant)
-        if self.kind == "inference":
+        if self.kind != "train":
             output = run.step()
             output.contiguous().numpy().tofile(path)
             return {"elements": output.numel()}
@@ -134,7 +144,7 @@ class Worker:
 
     def close(self):
         self.runs = {}
-        self.model = self.x = self.y = self.order = None
+        self.model = self.x = self.y = self.others = None
         return {}
 
     def gemm(self, size, seconds):

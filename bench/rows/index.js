@@ -5,11 +5,11 @@
  *
  * @typedef {object} Row
  * @property {string} name unique, as the tables show it
- * @property {"conv" | "recurrent"} family what PyTorch's setting is chosen by in a quick run
+ * @property {"conv" | "recurrent" | "data"} family what PyTorch's setting is chosen by in a quick run
  * @property {string} network
  * @property {number} batch
- * @property {"sgd" | "adam"} optimizer
- * @property {number} lr
+ * @property {"sgd" | "adam"} [optimizer]
+ * @property {number} [lr]
  * @property {number[]} [input] shape of an image (C, H, W)
  * @property {number} [classes]
  * @property {number} [steps] T
@@ -17,7 +17,10 @@
  * @property {number} [hiddenSize]
  * @property {number} [numLayers]
  * @property {boolean} [bidirectional]
- * @property {readonly ("train" | "inference")[]} [kinds] both, unless given
+ * @property {number} [embeddingDim]
+ * @property {number} [pictures] of which a pass over the data consists
+ * @property {number} [tolerance] of outputs, where it is not that of sums in another order
+ * @property {readonly ("train" | "inference" | "data")[]} [kinds] training and inference, unless given
  */
 
 const imagenet = [3, 224, 224];
@@ -86,8 +89,35 @@ const tree = {
   kinds: ["train"],
 };
 
+/**
+ * Encoder and decoder with additive attention, sources of 10 to 20 tokens. A training step is told the right
+ * tokens; inference writes 20 of its own, each the likeliest after those before.
+ */
+const translation = {
+  ...sequence("seq2seq", 20, { batch: 32, hiddenSize: 256, classes: 4000 }),
+  name: "seq2seq, attention, T20 N32 E128 H256 V4000",
+  embeddingDim: 128,
+};
+
+/**
+ * JPEG files of 500 x 400 -> (32, 3, 224, 224): decoded, the shorter side shrunk to 256 by a triangle filter as
+ * wide as an output pixel (bilinear with antialias, Pillow's BILINEAR), the middle, normalised. A step is a pass over all
+ * files, so that neither side reads ahead in the other's time. Pillow rounds between its two directions and we
+ * do not: pixels may be two of 255 levels apart, of values up to 2.6.
+ */
+const loading = {
+  name: "JPEG folder to batches, 64 pictures (32)",
+  family: "data",
+  network: "pictures",
+  batch: 32,
+  pictures: 64,
+  input: imagenet,
+  tolerance: 0.015,
+  kinds: ["data"],
+};
+
 /** @type {readonly Row[]} */
-export const rows = [...convolutional, ...recurrent, character, tree];
+export const rows = [...convolutional, ...recurrent, character, tree, translation, loading];
 
 /** A quick run chooses PyTorch's setting for all rows of a family by these. */
 export const probes = { conv: "AlexNet (8)", recurrent: "LSTM T50 N64 I128 H256" };
