@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseMidi } from "midi-file";
@@ -6,7 +6,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { data } from "tensorlane";
 import { afterAll, expect, test } from "vitest";
 import { pick, probabilities } from "../language/index.ts";
-import { startCommand } from "../testing.ts";
+import { killAndResume, startCommand } from "../testing.ts";
 import { warningsOf } from "./abc/score.ts";
 import { END } from "./abc/tokens.ts";
 import { tuneText } from "./abc/tune.ts";
@@ -47,45 +47,31 @@ async function drawn(session: InferenceSession, tokens: readonly string[], numbe
 
 test("the commands as they are documented; a killed training resumes bit for bit", async () => {
   writeFileSync(join(scratch, "tunes.abc"), book());
-  const train = (out: string) => [
+  const line = [
     ...["train", "compose", "--data", "tunes.abc", "--model", "lstm", "--epochs", "6", "--quick"],
-    ...["--hidden", "24", "--batch", "4", "--steps", "16", "--seed", "1", "--out", out, "--json"],
+    ...["--hidden", "24", "--batch", "4", "--steps", "16", "--seed", "1"],
   ];
-  const whole = await start(...train("whole")).ended;
-  expect([whole.code, whole.err.includes("rror")]).toEqual([0, false]);
-  const result = JSON.parse(whole.out.trimEnd());
+  const run = await killAndResume(scratch, line, "training/state.safetensors");
+  expect([run.straight.code, run.straight.err.includes("rror")]).toEqual([0, false]);
+  const result = JSON.parse(run.straight.out.trimEnd());
   expect(result.train.losses).toHaveLength(6);
   expect(result.metrics.rules).toMatchObject({ tunes: 20, valid: 1 });
-  expect(readFileSync(join(scratch, "whole", "report.html"), "utf8")).toMatch(/<svg.*<audio/s);
+  expect(readFileSync(join(scratch, "straight", "report.html"), "utf8")).toMatch(/<svg.*<audio/s);
+  expect(run.resumed.code).toBe(0);
+  expect(JSON.parse(run.resumed.out.trimEnd()).metrics).toEqual(result.metrics);
+  for (const file of ["best.safetensors", "model.onnx"]) expect(run.same(file), file).toBe(true);
 
-  const killed = start(...train("killed"));
-  // Saved at the end of an epoch at the latest; then it is killed in the midst of the next one.
-  while (!existsSync(join(scratch, "killed", "training", "state.safetensors"))) {
-    expect(killed.child.exitCode).toBe(null);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  killed.child.kill("SIGKILL");
-  await killed.ended;
-  expect(existsSync(join(scratch, "killed", "results.json"))).toBe(false);
-  const resumed = await start(...train("killed"), "--resume").ended;
-  expect(resumed.code).toBe(0);
-  expect(JSON.parse(resumed.out.trimEnd()).metrics).toEqual(result.metrics);
-  for (const file of ["best.safetensors", "model.onnx"]) {
-    const [a, b] = ["whole", "killed"].map((dir) => readFileSync(join(scratch, dir, file)));
-    expect(b!.equals(a!)).toBe(true);
-  }
-
-  const again = await start("evaluate", "whole", "--json").ended;
+  const again = await start("evaluate", "straight", "--json").ended;
   expect(JSON.parse(again.out.trimEnd()).metrics).toEqual(result.metrics);
-  const predict = ["predict", "whole", "--key", "D", "--metre", "2/4"];
+  const predict = ["predict", "straight", "--key", "D", "--metre", "2/4"];
   const text = await start(...predict, "--title", "Mine").ended;
   expect(text.out).toMatch(/^X:1\nT:Mine\nM:2\/4\nL:1\/8\nK:D\n/);
   expect(warningsOf(text.out)).toEqual([]);
 
   const freely = ["--title", "Mine", "--free", "--temperature", "1", "--count", "6"];
   const free = await start(...predict, ...freely).ended;
-  const vocabulary = JSON.parse(readFileSync(join(scratch, "whole", "vocabulary.json"), "utf8"));
-  const session = await InferenceSession.create(join(scratch, "whole", "model.onnx"));
+  const vocabulary = JSON.parse(readFileSync(join(scratch, "straight", "vocabulary.json"), "utf8"));
+  const session = await InferenceSession.create(join(scratch, "straight", "model.onnx"));
   const theirs: string[] = [];
   for (let i = 0; i < 6; i++) {
     const tokens = await drawn(session, vocabulary, i);
@@ -100,7 +86,7 @@ test("the commands as they are documented; a killed training resumes bit for bit
   expect(parseMidi(read("one.mid")).tracks[0]!.length).toBeGreaterThan(10);
   expect(read("one.wav").subarray(0, 4).toString()).toBe("RIFF");
   expect(read("one.svg").toString()).toMatch(/^<svg xmlns/);
-  const unknown = await start("predict", "whole", "--key", "F#").ended;
+  const unknown = await start("predict", "straight", "--key", "F#").ended;
   expect(unknown.code).toBe(2);
   expect(unknown.err).toMatch(/^error: unknown key "F#"[\s\S]*Known: D, G/);
 });

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { startCommand } from "../testing.ts";
+import { killAndResume, startCommand } from "../testing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-judging-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -20,40 +20,27 @@ test("the commands as they are documented; a killed training resumes bit for bit
   mkdirSync(bank);
   writeFileSync(join(bank, "train.txt"), trees(2500));
   for (const part of ["dev", "test"]) writeFileSync(join(bank, `${part}.txt`), trees(100));
-  const train = (out: string) => [
-    ...["train", "sentiment", "--data", "bank", "--model", "treelstm", "--epochs", "4"],
-    ...["--hidden", "16", "--seed", "1", "--out", out, "--json"],
-  ];
-  const whole = await start(...train("whole")).ended;
-  expect([whole.code, whole.err.includes("rror")]).toEqual([0, false]);
-  const result = JSON.parse(whole.out.trimEnd());
+  const line = ["train", "sentiment", "--data", "bank", "--model", "treelstm", "--epochs", "4"];
+  const options = ["--hidden", "16", "--seed", "1"];
+  const run = await killAndResume(scratch, [...line, ...options], "state.safetensors");
+  expect([run.straight.code, run.straight.err.includes("rror")]).toEqual([0, false]);
+  const result = JSON.parse(run.straight.out.trimEnd());
   expect(result.train.losses).toHaveLength(4);
-
-  const killed = start(...train("killed"));
-  while (!existsSync(join(scratch, "killed", "state.safetensors"))) {
-    expect(killed.child.exitCode).toBe(null);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  killed.child.kill("SIGKILL");
-  await killed.ended;
-  expect(existsSync(join(scratch, "killed", "results.json"))).toBe(false);
-  const resumed = await start(...train("killed"), "--resume").ended;
-  expect(resumed.code).toBe(0);
-  expect(resumed.err).toMatch(/continues after step \d+ of 400/);
-  expect(JSON.parse(resumed.out.trimEnd()).metrics).toEqual(result.metrics);
+  expect(run.resumed.code).toBe(0);
+  expect(run.resumed.err).toMatch(/continues after step \d+ of 400/);
+  expect(JSON.parse(run.resumed.out.trimEnd()).metrics).toEqual(result.metrics);
   for (const file of ["best.safetensors", "last.safetensors", "model.onnx"]) {
-    const [a, b] = ["whole", "killed"].map((dir) => readFileSync(join(scratch, dir, file)));
-    expect(b.equals(a), file).toBe(true);
+    expect(run.same(file), file).toBe(true);
   }
 
-  const predicted = await start("predict", "whole", "Word3 of a1.").ended;
+  const predicted = await start("predict", "straight", "Word3 of a1.").ended;
   expect([predicted.code, predicted.out]).toEqual([0, expect.stringContaining("Word3 of a1 .,")]);
   expect(predicted.err).toContain("right-branching");
-  const damaged = await start("predict", "whole", "(3 (2 a)").ended;
+  const damaged = await start("predict", "straight", "(3 (2 a)").ended;
   expect(damaged.code).toBe(2);
   expect(damaged.err).toContain("input 1:1:9: the line ends, but the bracket of column 1 is open");
-  const evaluated = await start("evaluate", "whole", "--json").ended;
+  const evaluated = await start("evaluate", "straight", "--json").ended;
   expect(JSON.parse(evaluated.out.trimEnd()).metrics).toEqual(result.metrics);
-  expect((await start("export", "whole", "--out", "net.onnx").ended).code).toBe(0);
+  expect((await start("export", "straight", "--out", "net.onnx").ended).code).toBe(0);
   expect(readFileSync(join(scratch, "net.onnx")).length).toBeGreaterThan(1000);
 });
