@@ -23,6 +23,11 @@ export const compose: Task = {
       },
       { flags: "--steps <n>", description: "steps that gradients flow back", parse: whole(1) },
       {
+        flags: "--memory <n>",
+        description: "piano rolls: steps of the piece that may be recalled (256); 0: none",
+        parse: whole(0),
+      },
+      {
         flags: "--published",
         description: "piano rolls: the published size and RMSProp, 100 epochs, no dropout",
       },

@@ -21,10 +21,10 @@ const titles: Readonly<Record<RecurrentKind, readonly [title: string, paper: str
 export const networks: readonly Network[] = (Object.keys(titles) as RecurrentKind[]).map((id) => {
   const [title, paper] = titles[id];
   const settings = { data: "", models: [id], seed: 1, quick: false, extra: {} };
-  const { model, steps } = recipeFor("roll", id, settings);
+  const { model, steps, memory } = recipeFor("roll", id, settings);
   return {
     id,
-    title: `${title}, ${model.hidden} units`,
+    title: `${title}, ${model.hidden} units, that recalls ${memory} steps`,
     paper,
     remark:
       "Over tunes in ABC it has an input and an output for each different token of the tunes.",
@@ -36,7 +36,10 @@ export const networks: readonly Network[] = (Object.keys(titles) as RecurrentKin
             `--input ${steps}x${KEYS}; received ${input.join("x")}.`,
         );
       }
-      return { model: new RollModel(model), inputs: [{ shape: input, dtype: "float32" }] };
+      return {
+        model: new RollModel({ ...model, memory }),
+        inputs: [{ shape: input, dtype: "float32" }],
+      };
     },
   };
 });

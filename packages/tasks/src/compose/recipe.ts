@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import type { LanguageModelOptions, RecurrentKind } from "../language/index.ts";
 import type { TrainSettings } from "../task.ts";
 
@@ -7,6 +8,7 @@ export interface ComposeExtra {
   readonly layers?: number;
   readonly dropout?: number;
   readonly steps?: number;
+  readonly memory?: number;
   readonly published?: boolean;
 }
 
@@ -29,6 +31,8 @@ export interface Recipe {
   readonly optimizer: "adamw" | "rmsprop";
   /** Rolls: whether the output begins with how often each key sounds. */
   readonly startFromFrequencies: boolean;
+  /** Rolls: steps of a piece that the model may recall. */
+  readonly memory: number;
 }
 
 /** Units of the published models of rolls: about 23 to 28 thousand parameters each. */
@@ -42,9 +46,15 @@ const abc: Base = {
   ...{ epochs: 40, rows: 16, steps: 64, lr: 4e-3 },
   optimizer: "adamw",
   startFromFrequencies: false,
+  memory: 0,
 };
 
-const roll: Base = { ...abc, hidden: 256, startFromFrequencies: true };
+const roll: Base = {
+  ...abc,
+  ...{ hidden: 256, dropout: 0.3, epochs: 20 },
+  startFromFrequencies: true,
+  memory: 256,
+};
 
 /** One whole piece at a time: few are longer than the window, whose state is carried on then. */
 const published = (kind: RecurrentKind): Base => ({
@@ -52,12 +62,19 @@ const published = (kind: RecurrentKind): Base => ({
   ...{ epochs: 100, rows: 1, steps: 256, lr: 1e-3 },
   optimizer: "rmsprop",
   startFromFrequencies: false,
+  memory: 0,
 });
 
 /** The recipe for a kind of music; what the user gave has precedence. */
 export function recipeFor(form: Form, kind: RecurrentKind, settings: TrainSettings): Recipe {
   const { epochs, batch, lr, quick, extra } = settings;
   const given = extra as ComposeExtra;
+  const alone = (["memory", "published"] as const).find((name) => given[name] !== undefined);
+  if (form === "abc" && alone) {
+    throw new UserError(
+      `--${alone} is for piano rolls, such as --data ${ROLLS}; tunes in ABC have none.`,
+    );
+  }
   const { hidden, dropout, weightDropout, ...base } = given.published
     ? published(kind)
     : { abc, roll }[form];
@@ -73,6 +90,7 @@ export function recipeFor(form: Form, kind: RecurrentKind, settings: TrainSettin
       variational: true,
       weightDropout: given.dropout === 0 ? 0 : weightDropout,
     },
+    memory: given.memory ?? base.memory,
     rows: batch ?? base.rows,
     steps: given.steps ?? base.steps,
     epochs: epochs ?? (quick ? Math.ceil(base.epochs / 10) : base.epochs),

@@ -30,7 +30,7 @@ const [SHOWN, ROLL_STEPS] = [4, 160];
 /** The HTML report of a training run, with pieces to read and to hear. */
 export async function buildReport(input: ReportInput): Promise<string> {
   const { recipe, fit, parameters, seconds, title, warnings, command, state, evaluation } = input;
-  const { model, rows, steps, epochs, lr, optimizer } = recipe;
+  const { model, memory, rows, steps, epochs, lr, optimizer } = recipe;
   const report = new Report({
     title: `Compose: ${title}`,
     subtitle: `${model.kind}, against ${state.form === "abc" ? "counting" : "simple rules and published results"}`,
@@ -66,6 +66,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
     layers: `${model.layers} x ${model.hidden}`,
     dropout: model.dropout,
     "weight dropout": model.weightDropout,
+    ...(memory > 0 && { "steps recalled": memory }),
     parameters,
     "pieces x steps": `${rows} x ${steps}`,
     epochs,

@@ -5,7 +5,7 @@ import { type RunFolder, runFiles } from "../runFolder.ts";
 import type { Json } from "../task.ts";
 import { TuneTokens } from "./abc/corpus.ts";
 import { type Form, formOf } from "./recipe.ts";
-import { exportRollStep, RollModel } from "./roll/model.ts";
+import { exportRollStep, RollModel, type RollModelOptions } from "./roll/model.ts";
 
 /** The tokens of a run of tunes, a list by id. */
 const vocabularyFile = "vocabulary.json";
@@ -18,7 +18,8 @@ export type RunState =
 export async function saveRunState(folder: RunFolder, state: RunState): Promise<void> {
   await folder.write(runFiles.best, weights.writeSafetensors(state.model.stateDict()));
   if (state.form === "abc") await folder.writeJson(vocabularyFile, state.vocabulary.tokens);
-  const model = state.model.options as unknown as { [key: string]: Json };
+  const options = state.form === "roll" ? state.model.settings : state.model.options;
+  const model = options as unknown as { [key: string]: Json };
   await folder.update({ details: { model } });
 }
 
@@ -26,16 +27,19 @@ export async function saveRunState(folder: RunFolder, state: RunState): Promise<
 export async function loadRunState(folder: RunFolder): Promise<RunState> {
   const form: Form = formOf(folder.info.settings.data);
   const best = await folder.need(runFiles.best, "rebuild the model");
-  const options = folder.info.details.model as unknown as LanguageModelOptions;
-  const model = form === "abc" ? new LanguageModel(options) : new RollModel(options);
-  try {
-    model.loadStateDict(weights.readSafetensors(best).arrays);
-  } catch (error) {
-    const path = folder.path(runFiles.best);
-    throw new UserError(`${path}: ${(error as Error).message}`, { cause: error });
-  }
-  model.eval();
-  if (form === "roll") return { form, model };
+  const options = folder.info.details.model as unknown;
+  const restore = <M extends LanguageModel>(model: M): M => {
+    try {
+      model.loadStateDict(weights.readSafetensors(best).arrays);
+    } catch (error) {
+      const path = folder.path(runFiles.best);
+      throw new UserError(`${path}: ${(error as Error).message}`, { cause: error });
+    }
+    model.eval();
+    return model;
+  };
+  if (form === "roll") return { form, model: restore(new RollModel(options as RollModelOptions)) };
+  const model = restore(new LanguageModel(options as LanguageModelOptions));
   await folder.need(vocabularyFile, "tell the tokens");
   const tokens = (await folder.readJson(vocabularyFile)) as readonly string[];
   return { form, model, vocabulary: new TuneTokens(tokens) };

@@ -53,9 +53,9 @@ export async function trainRolls(
   { train, validation }: RollCorpus,
   ui: TaskUi,
 ): Promise<Trained<RollModel> | undefined> {
-  const { rows, steps } = run.recipe;
+  const { rows, steps, memory } = run.recipe;
   nn.manualSeed(run.seed);
-  const model = new RollModel(run.recipe.model);
+  const model = new RollModel({ ...run.recipe.model, memory });
   if (run.recipe.startFromFrequencies) startFromFrequencies(model, train);
   const score = await compileRollScore(model);
   return fit(run, ui, {

@@ -68,24 +68,26 @@ export class LanguageModel extends nn.Module {
     const x = this.embedding
       ? this.leaveOut(this.embedding.forward(steps), this.options.dropout)
       : ops.oneHot(steps, this.options.tokens);
-    return this.follow(x, state);
+    const { output, state: after } = this.climb(x, state);
+    return { logits: this.head.forward(this.leaveOut(output, this.options.dropout)), state: after };
   }
 
-  /** Inputs (T, N, V or embedding) through the layers and the head. */
-  protected follow(
+  /** Inputs (T, N, V or embedding) through the layers -> (T, N, units) of the last, and the states after. */
+  protected climb(
     inputs: Tensor,
     state: ModelState,
-  ): { readonly logits: Tensor; readonly state: ModelState } {
+  ): { readonly output: Tensor; readonly state: ModelState } {
     let x = inputs;
     const next: Record<string, Tensor> = {};
     for (const [i, layer] of this.layers.entries()) {
+      if (i > 0) x = this.leaveOut(x, this.options.dropout);
       const { output, state: after } = layer.forward(x, { state: stateOf(state, i) });
       for (const [name, value] of Object.entries(after)) {
         if (value) next[`${name}${i}`] = ops.squeeze(value, 0);
       }
-      x = this.leaveOut(output, this.options.dropout);
+      x = output;
     }
-    return { logits: this.head.forward(x), state: next };
+    return { output: x, state: next };
   }
 
   /** Units of each state, by name. */
@@ -104,7 +106,7 @@ export class LanguageModel extends nn.Module {
   }
 
   /** Dropout over (T, N, units), with one mask for all steps where it is variational. */
-  private leaveOut(x: Tensor, p: number): Tensor {
+  protected leaveOut(x: Tensor, p: number): Tensor {
     if (!this.training || p === 0) return x;
     const shape = this.options.variational ? [1, ...x.shape.slice(1)] : x.shape;
     const mask = random(shape, { kind: "bernoulli", p: 1 - p });

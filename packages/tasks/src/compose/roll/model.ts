@@ -5,20 +5,59 @@ import {
   type LanguageModelOptions,
   type ModelState,
 } from "../../language/index.ts";
+import { Recall } from "./recall.ts";
 import { KEYS, keyFrequencies, type Roll } from "./rolls.ts";
 import { rollFields } from "./windows.ts";
+
+export interface RollModelOptions
+  extends Omit<LanguageModelOptions, "tokens" | "embedding" | "tied"> {
+  /** Steps of the piece that the model may recall; 0: none. */
+  readonly memory: number;
+}
 
 /**
  * A recurrent model of piano rolls: which keys sound next, each judged by itself. Keys (N, T, 88) of 0 and 1
  * and the states before them -> logits (T, N, 88) and the states after them.
  */
 export class RollModel extends LanguageModel {
-  constructor(options: Omit<LanguageModelOptions, "tokens" | "embedding" | "tied">) {
+  readonly recall?: Recall;
+  /** Reads the state together with what was recalled. */
+  readonly recalled?: nn.Linear;
+  readonly recalledHead?: nn.Linear;
+
+  constructor({ memory, ...options }: RollModelOptions) {
     super({ ...options, tokens: KEYS, embedding: 0, tied: false });
+    if (memory === 0) return;
+    const { hidden } = options;
+    this.recall = new Recall({ units: hidden, size: KEYS, steps: memory });
+    this.recalled = new nn.Linear({ inFeatures: hidden + KEYS, outFeatures: hidden });
+    this.recalledHead = new nn.Linear({ inFeatures: hidden, outFeatures: KEYS, bias: false });
+  }
+
+  /** What a run keeps, to build the model again. */
+  get settings(): RollModelOptions {
+    return { ...this.options, memory: this.recall?.options.steps ?? 0 };
   }
 
   override forward(keys: Tensor, state: ModelState = this.zeroState(keys.shape[0]!)) {
-    return this.follow(ops.transpose(keys, 0, 1), state);
+    const { dropout, layers } = this.options;
+    const { output, state: after } = this.climb(ops.transpose(keys, 0, 1), state);
+    const units = this.leaveOut(output, dropout);
+    const logits = this.head.forward(units);
+    if (!this.recall) return { logits, state: after };
+    const past = { before: state[`h${layers - 1}`]!, memory: state.memory! };
+    const { recalled, memory } = this.recall.forward(ops.transpose(output, 0, 1), keys, past);
+    const both = ops.concat([units, ops.transpose(recalled, 0, 1)], 2);
+    const read = this.leaveOut(ops.tanh(this.recalled!.forward(both)), dropout);
+    return {
+      logits: ops.add(logits, this.recalledHead!.forward(read)),
+      state: { ...after, memory },
+    };
+  }
+
+  override stateSizes(): Readonly<Record<string, number>> {
+    const { recall } = this;
+    return { ...super.stateSizes(), ...(recall && { memory: recall.memorySize }) };
   }
 }
 

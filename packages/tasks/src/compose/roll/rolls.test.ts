@@ -1,8 +1,9 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { evaluate, nn, tensor } from "tensorlane";
+import { evaluate, nn, ops, tensor } from "tensorlane";
 import { describe, expect, test } from "vitest";
 import { constantKeys, keptKeys } from "./baselines.ts";
 import { exportRollStep, RollModel, rollLoss, startFromFrequencies } from "./model.ts";
+import { Recall } from "./recall.ts";
 import { KEYS, readRolls, rollText } from "./rolls.ts";
 import { compileRollScore, meansOf } from "./scoring.ts";
 import { RollWindows } from "./windows.ts";
@@ -15,6 +16,7 @@ const options = {
   dropout: 0.5,
   variational: true,
   weightDropout: 0,
+  memory: 0,
 } as const;
 
 test("rolls are read and written; what is none is refused", () => {
@@ -56,30 +58,33 @@ test("means over all steps and over tunes; a single step is not scored", () => {
   expect(meansOf(rolls)).toEqual({ perStep: 16 / 12, perRoll: 2 });
 });
 
-test("the score of windows side by side is that of each roll by itself, step by step", async () => {
-  nn.manualSeed(3);
-  const model = new RollModel(options);
-  const rolls = [300, 3, 140].map((length, r) =>
-    Array.from({ length }, (_, t) => [(7 * t + r) % KEYS, (t * t) % 50]),
-  );
-  const { perStep } = await (await compileRollScore(model))(rolls);
-  model.eval();
-  let [sum, steps] = [0, 0];
-  for (const roll of rolls) {
-    const keys = new Float32Array(roll.length * KEYS);
-    for (let t = 1; t < roll.length; t++) for (const k of roll[t - 1]!) keys[t * KEYS + k] = 1;
-    const { logits } = model.forward(tensor(keys, [1, roll.length, KEYS]));
-    const data = (await evaluate(logits)).data as Float32Array;
-    for (let t = 1; t < roll.length; t++) {
-      steps++;
-      for (let k = 0; k < KEYS; k++) {
-        const x = data[t * KEYS + k]!;
-        sum += Math.log(1 + Math.exp(roll[t]!.includes(k) ? -x : x));
+test.each([0, 7])(
+  "windows side by side score as each roll by itself, recalling %i steps",
+  async (memory) => {
+    nn.manualSeed(3);
+    const model = new RollModel({ ...options, memory });
+    const rolls = [300, 3, 140].map((length, r) =>
+      Array.from({ length }, (_, t) => [(7 * t + r) % KEYS, (t * t) % 50]),
+    );
+    const { perStep } = await (await compileRollScore(model))(rolls);
+    model.eval();
+    let [sum, steps] = [0, 0];
+    for (const roll of rolls) {
+      const keys = new Float32Array(roll.length * KEYS);
+      for (let t = 1; t < roll.length; t++) for (const k of roll[t - 1]!) keys[t * KEYS + k] = 1;
+      const { logits } = model.forward(tensor(keys, [1, roll.length, KEYS]));
+      const data = (await evaluate(logits)).data as Float32Array;
+      for (let t = 1; t < roll.length; t++) {
+        steps++;
+        for (let k = 0; k < KEYS; k++) {
+          const x = data[t * KEYS + k]!;
+          sum += Math.log(1 + Math.exp(roll[t]!.includes(k) ? -x : x));
+        }
       }
     }
-  }
-  expect(perStep).toBeCloseTo(sum / steps, 4);
-});
+    expect(perStep).toBeCloseTo(sum / steps, 4);
+  },
+);
 
 test("baselines of two keys, by hand", () => {
   const train = [[[0], [0], [], [0]]];
@@ -146,9 +151,30 @@ test("training may begin with how often each key sounds", async () => {
   expect(p(1)).toBeLessThan(0.001);
 });
 
+test("what followed a like state is recalled, as far as the memory reaches", async () => {
+  const units = 64;
+  const recall = new Recall({ units, size: 1, steps: 3 });
+  for (const layer of [recall.query, recall.key]) nn.init.reset(layer.weight, nn.init.identity);
+  // States 0, 1, 2, 0, 3, 4, 1, each a unit vector; what step t brings is t.
+  const states = [0, 1, 2, 0, 3, 4, 1];
+  const h = new Float32Array(states.length * units);
+  for (const [t, state] of states.entries()) h[t * units + state] = 40;
+  const brought = Float32Array.from(states.keys());
+  const past = { before: ops.zeros([1, units]), memory: ops.zeros([1, recall.memorySize]) };
+  const { recalled } = recall.forward(
+    tensor(h, [1, states.length, units]),
+    tensor(brought, [1, states.length, 1]),
+    past,
+  );
+  const { data } = await evaluate(recalled);
+  // At step 3 the state is that before step 1. Before step 2 it was as at step 6: out of reach by then.
+  expect(data[3]).toBeCloseTo(1, 5);
+  expect(data[6]).toBeCloseTo((4 + 5 + 6) / 3, 5);
+});
+
 test("plain onnxruntime writes the same roll with the exported file", async () => {
   nn.manualSeed(8);
-  const model = new RollModel({ ...options, hidden: 16, layers: 2 });
+  const model = new RollModel({ ...options, hidden: 16, layers: 2, memory: 9 });
   model.eval();
   const ours = await writeRoll(model, { seed: 1, length: 40, temperature: 0 });
   const session = await InferenceSession.create(await exportRollStep(model));
