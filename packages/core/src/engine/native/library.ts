@@ -24,6 +24,7 @@ const table = {
   run: [9, "status", "ppppzpzp"],
   createSessionOptions: [10, "status", "p"],
   enableProfiling: [14, "status", "pw"],
+  disableMemPattern: [17, "status", "p"],
   setSessionGraphOptimizationLevel: [23, "status", "pi"],
   setIntraOpNumThreads: [24, "status", "pi"],
   sessionGetInputCount: [30, "status", "pp"],

@@ -120,6 +120,9 @@ async function tryCreateSession(
     }
     library.check("setSessionGraphOptimizationLevel", label, settings, 99);
     library.check("setDeterministicCompute", label, settings, true);
+    // With a pattern the second run takes one block for all activations beside those of the first: 1880
+    // instead of 1240 MiB for ResNet-50's training step, and no faster (bench/NOTES.md).
+    library.check("disableMemPattern", label, settings);
     for (const [key, value] of Object.entries(options.sessionConfig ?? {})) {
       library.check("addSessionConfigEntry", label, settings, key, value);
     }
