@@ -88,14 +88,13 @@ export const benchMarkdown = (result) =>
   `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster.\n\n` +
   `${benchTable(result)}\n\n${machineInWords(result)}\n`;
 
-/** @param {{ rows: readonly any[] }} result */
-export const benchPlot = ({ rows }) =>
-  bars({
-    items: rows
-      .filter(({ ratio }) => ratio !== null)
-      .map(({ name, kind, ratio }) => ({ name: `${name}, ${kind}`, value: ratio })),
-    label: "times as fast as PyTorch",
-  }).wide;
+/** Ratios as bars; nothing where there is none. @param {readonly any[]} rows */
+export function benchPlot(rows) {
+  const items = rows
+    .filter(({ ratio }) => ratio !== null)
+    .map(({ name, kind, ratio }) => ({ name: `${name}, ${kind}`, value: ratio }));
+  return items.length > 0 ? bars({ items, label: "times as fast as PyTorch" }).wide : undefined;
+}
 
 /** @param {Record<string, readonly any[]>} families */
 export function scalingMarkdown(families, machine) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Ours beside PyTorch, in turns. `npm run bench -- --help` says what it can do; bench/README.md how to read it.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { measurePeers } from "./peers/index.js";
 import { likely } from "./pytorch/settings.js";
 import { benchMarkdown, benchPlot, peersMarkdown, readmeTable, scalingMarkdown } from "./report.js";
 import { probes, rows, scaling } from "./rows/index.js";
+import { Side } from "./side.js";
 import { Peers, pytorchSettings, startOurs } from "./sides.js";
 
 const options = readOptions(process.argv.slice(2));
@@ -21,7 +22,13 @@ if (options.help) {
   process.exit(0);
 }
 const results = fileURLToPath(new URL("results", import.meta.url));
-const committed = () => JSON.parse(readFileSync(join(results, "bench.json"), "utf8"));
+const committed = () => {
+  const file = join(results, "bench.json");
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  throw new Error(`no committed result ${file} yet: a full run (npm run bench) writes it`);
+};
+// Read before anything is measured, so that a missing one does not cost a run.
+const before = options.guard ? committed() : undefined;
 if (options.table) {
   process.stdout.write(readmeTable(committed()));
   process.exit(0);
@@ -32,6 +39,7 @@ const path = join(folder, "row.safetensors");
 
 /** When a quick run stops taking up rows, so that it ends within 5 minutes even on a busy machine. */
 const QUICK_MS = 250_000;
+if (options.quick) Side.patience = 60_000;
 /** @type {{ name: string, kind: string }[]} */
 const notMeasured = [];
 
@@ -63,10 +71,11 @@ async function measureRows(selected, ours, peers) {
     say(`  ${inWords(result)}`);
     results.push(result);
   }
-  return results.sort((a, b) => order(a) - order(b));
+  // As they were asked for, which is not how they were measured.
+  const place = (result) =>
+    selected.findIndex(({ row, kind }) => row.name === result.name && kind === result.kind);
+  return results.sort((a, b) => place(a) - place(b));
 }
-const order = ({ name, kind }) =>
-  2 * rows.findIndex((row) => row.name === name) + (kind === "train" ? 0 : 1);
 
 function inWords({ ours, pytorch, ratio, check }) {
   if (pytorch === null) return `ours ${ours.toFixed(2)} ms, nothing to compare with`;
@@ -139,12 +148,14 @@ async function main() {
 function pagesOf(result) {
   const { machine } = result;
   if (result.scaling) {
-    return { name: "scaling", pages: { "scaling.md": scalingMarkdown(result.scaling, machine) } };
+    const families = Object.values(result.scaling).flat();
+    const page = scalingMarkdown(result.scaling, machine);
+    return { name: "scaling", pages: { "scaling.md": page, "scaling.svg": benchPlot(families) } };
   }
   if (result.peers) {
     return { name: "peers", pages: { "peers.md": peersMarkdown(result.peers, machine) } };
   }
-  const pages = { "bench.md": benchMarkdown(result), "bench.svg": benchPlot(result) };
+  const pages = { "bench.md": benchMarkdown(result), "bench.svg": benchPlot(result.rows) };
   return { name: "bench", pages };
 }
 
@@ -153,7 +164,10 @@ function write(result, out) {
   mkdirSync(out, { recursive: true });
   const { name, pages } = pagesOf(result);
   writeFileSync(join(out, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  for (const [file, text] of Object.entries(pages)) writeFileSync(join(out, file), text);
+  for (const [file, text] of Object.entries(pages)) {
+    if (text === undefined) say(`WARNING: no ratio to draw, ${file} is not written`);
+    else writeFileSync(join(out, file), text);
+  }
   say(`written: ${join(out, `${name}.json`)}`);
 }
 
@@ -163,7 +177,7 @@ try {
     options;
   if (out) write(result, out);
   if (options.guard) {
-    const failures = regressions(committed().rows, result.rows);
+    const failures = regressions(before.rows, result.rows);
     for (const line of failures) say(`REGRESSION ${line}`);
     if (failures.length > 0) process.exitCode = 1;
     else say("guard: no ratio fell beyond noise");

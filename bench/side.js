@@ -4,8 +4,13 @@ import { createInterface } from "node:readline";
 
 /** Idle threads of either side wait actively for a while before they sleep: let them, before the other runs. */
 const SETTLE_MS = 60;
+/** How long a process may take to end once it is told that nothing follows. */
+const GOODBYE_MS = 5000;
 
 export class Side {
+  /** Milliseconds within which every question must be answered; then the process counts as stuck and is ended. */
+  static patience = 600_000;
+
   /** @param {{ name: string, command: string, args: string[], env?: Record<string, string> }} options */
   constructor({ name, command, args, env = {} }) {
     this.name = name;
@@ -27,8 +32,9 @@ export class Side {
       this.errors += error.message;
       this.settle(undefined);
     });
-    this.child.on("close", () => {
+    this.child.on("close", (code, signal) => {
       this.ended = true;
+      this.errors += signal ? ` (killed by ${signal})` : ` (exit code ${code})`;
       this.settle(undefined);
     });
   }
@@ -42,16 +48,26 @@ export class Side {
 
   /** @param {string} op @param {object} [fields] @returns {Promise<any>} the answer */
   async ask(op, fields = {}) {
-    const line = this.ended
-      ? undefined
-      : await new Promise((resolve) => {
-          this.waiting = resolve;
-          this.child.stdin.write(`${JSON.stringify({ op, ...fields })}\n`);
-        });
-    if (line === undefined) throw new Error(`${this.name} ended during "${op}": ${this.errors}`);
+    const line = this.ended ? undefined : await this.answer(JSON.stringify({ op, ...fields }));
+    if (line === undefined)
+      throw new Error(`${this.name} ended during "${op}": ${this.errors.trim()}`);
     const answer = JSON.parse(line);
     if (answer.error) throw new Error(`${this.name}, "${op}": ${answer.error}`);
     return answer;
+  }
+
+  /** @param {string} question @returns {Promise<string | undefined>} nothing where the process is gone */
+  async answer(question) {
+    const stuck = setTimeout(() => {
+      this.errors += `no answer within ${Side.patience / 1000} s, a process that is stuck`;
+      this.child.kill("SIGKILL");
+    }, Side.patience);
+    const line = await new Promise((resolve) => {
+      this.waiting = resolve;
+      this.child.stdin.write(`${question}\n`);
+    });
+    clearTimeout(stuck);
+    return line;
   }
 
   /**
@@ -68,6 +84,8 @@ export class Side {
     if (this.ended) return;
     const closed = new Promise((resolve) => this.child.once("close", resolve));
     this.child.stdin.end();
+    const impatient = setTimeout(() => this.child.kill("SIGKILL"), GOODBYE_MS);
     await closed;
+    clearTimeout(impatient);
   }
 }

@@ -114,6 +114,12 @@ describe("the guard", () => {
       "net, train: other numbers than PyTorch's",
     ]);
     expect(regressions([], [row(0.1)])).toEqual([]);
-    expect(regressions([row(1)], [row(null)])).toEqual([]);
+    expect(regressions([row(null)], [row(0.1)])).toEqual([]);
+  });
+
+  test("passes nothing that was not compared, nor a fall by half however loud the noise", () => {
+    expect(regressions([row(1)], [row(null)])).toEqual(["net, train: no ratio, it was 1.00"]);
+    expect(regressions([row(1, 0.3)], [row(0.49, 0.3)])).toHaveLength(1);
+    expect(regressions([row(1, 0.3)], [row(0.51, 0.3)])).toEqual([]);
   });
 });
