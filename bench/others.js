@@ -1,7 +1,6 @@
 // What is not a step: compiling, peak memory, start-up. Each in fresh processes.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { median } from "./measure.js";
 import { rows } from "./rows/index.js";
 import { python, startOurs, startPytorch } from "./sides.js";
 
@@ -11,14 +10,14 @@ const weighed = ["AlexNet (8)", "ResNet-50 (4)", "LSTM T100 N64 I128 H256"].map(
 const STEPS = 4;
 const STARTS = 5;
 
-/** Trace, gradient and session: the first step less a later one. PyTorch's eager mode compiles nothing. */
+/** Trace, gradient and session, in a fresh process. PyTorch's eager mode compiles nothing. */
 async function compileTime(row, { path }) {
   const ours = startOurs();
   await ours.ask("load", { row, kind: "train", path, write: true });
-  const [first, ...later] = await ours.time(STEPS);
+  const { ms } = await ours.ask("compile");
   await ours.end();
   const name = `compile the training step of ${row.name}`;
-  return { name, unit: "ms", ours: first - median(later), pytorch: null, ratio: null };
+  return { name, unit: "ms", ours: ms, pytorch: null, ratio: null };
 }
 
 /** The most that a process held at a time while it trained, weights read from a file. */

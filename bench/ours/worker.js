@@ -12,6 +12,18 @@ const { Loading } = await import("./pictures.js");
 
 /** @typedef {import("../rows/index.js").Row} Row */
 
+/** The engine that trains, and when it last made a session. */
+let preparedAt = 0;
+const watched = Object.create(engine, {
+  compile: {
+    async value(...args) {
+      const executable = await engine.compile(...args);
+      preparedAt = performance.now();
+      return executable;
+    },
+  },
+});
+
 /** Steps of a Trainer on one batch that comes again and again. */
 class Training {
   /** @param {Row} row @param {nn.Module} model @param {ReturnType<typeof batchOf>} batch */
@@ -32,7 +44,7 @@ class Training {
           ? new optim.SGD({ lr: row.lr, momentum: 0.9 })
           : new optim.Adam({ lr: row.lr }),
       callbacks: [{ onStep }],
-      engine,
+      engine: watched,
     });
   }
 
@@ -158,6 +170,13 @@ const operations = {
     const start = performance.now();
     const ends = (await current.run.steps(count)).map(({ at }) => at);
     return { times: ends.map((at, i) => at - (i === 0 ? start : ends[i - 1])) };
+  },
+
+  /** Milliseconds from the loss function to the session that computes its gradients, before it first runs. */
+  async compile() {
+    const start = performance.now();
+    await current.run.steps(1);
+    return { ms: preparedAt - start };
   },
 
   close() {
