@@ -23,13 +23,12 @@ function distance(a, b) {
 async function compareSteps(ours, peer, fields, otherVariants) {
   const mine = await ours.ask("check", { steps: STEPS });
   const theirs = await peer.ask("check", { steps: STEPS, ...fields });
-  let itself = 0;
-  for (const variant of otherVariants) {
-    const other = await peer.ask("check", { steps: STEPS, variant });
-    itself = Math.max(itself, distance(other, theirs).training);
-  }
   const { first, training } = distance(mine, theirs);
-  const allowed = Math.max(TOLERANCE.training, itself);
+  let allowed = TOLERANCE.training;
+  for (const variant of training > allowed ? otherVariants : []) {
+    const other = await peer.ask("check", { steps: STEPS, variant });
+    allowed = Math.max(allowed, distance(other, theirs).training);
+  }
   const ok = first < TOLERANCE.loss && training <= allowed;
   return { ok, error: Math.max(first, training), allowed };
 }
