@@ -43,11 +43,12 @@ if (options.quick) Side.patience = 60_000;
 /** @type {{ name: string, kind: string }[]} */
 const notMeasured = [];
 
-/** First the rows by which a quick run chooses PyTorch's settings, last those that it can miss most easily. */
+/** First the rows by which a quick run chooses PyTorch's settings, last slow ones and those that it misses most easily. */
 function inOrder(selected) {
   const rank = ({ row }) => {
     if (Object.values(probes).includes(row.name)) return 0;
-    return row.steps > 100 || row.numLayers > 1 || row.bidirectional ? 2 : 1;
+    const slow = row.network === "vgg16" || row.steps > 100;
+    return slow || row.numLayers > 1 || row.bidirectional ? 2 : 1;
   };
   return selected.toSorted((a, b) => rank(a) - rank(b));
 }
