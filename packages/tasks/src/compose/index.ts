@@ -61,7 +61,11 @@ export const compose: Task = {
         default: 1,
         parse: whole(0),
       },
-      { flags: "--free", description: "tunes: draw also what makes no ABC or no whole bar" },
+      {
+        flags: "--free",
+        description:
+          "tunes: draw also what makes no ABC or no whole bar; rolls: each key by itself, whatever the chord",
+      },
     ],
   },
   examples: {

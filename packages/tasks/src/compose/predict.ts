@@ -9,7 +9,7 @@ import { tuneText } from "./abc/tune.ts";
 import { checkHead, type TuneWish, writeTunes } from "./abc/writing.ts";
 import { addRoll, addTunes } from "./report.ts";
 import { rollText } from "./roll/rolls.ts";
-import { rollNotes, writeRoll } from "./roll/writing.ts";
+import { knownSteps, rollNotes, writeRoll } from "./roll/writing.ts";
 import { loadRunState, type RunState } from "./runState.ts";
 import { midiFile } from "./sound/midi.ts";
 import type { Note } from "./sound/note.ts";
@@ -114,19 +114,20 @@ async function tunes(
 }
 
 async function rolls(
-  { model }: Extract<RunState, { form: "roll" }>,
-  { seed, count, length, temperature = 1, title = "Piano roll" }: PredictExtra,
+  { model, counts }: Extract<RunState, { form: "roll" }>,
+  { count, title = "Piano roll", free, ...asked }: PredictExtra,
   ui: TaskUi,
 ): Promise<Composed> {
   const html = new Report({ title });
   const pieces: Piece[] = [];
   for (let i = 0; i < count; i++) {
-    const wish = { seed: seed + i, length, temperature, signal: ui.signal };
-    const roll = await writeRoll(model, wish);
+    const wish = { ...asked, seed: asked.seed + i, signal: ui.signal };
+    const known = free ? {} : { known: knownSteps(counts) };
+    const roll = await writeRoll(model, { ...wish, ...known });
     addRoll(html, roll);
     pieces.push({ text: `${rollText(roll)}\n`, title, notes: rollNotes(roll) });
   }
-  return { pieces, html, facts: { rolls: count, steps: length } };
+  return { pieces, html, facts: { rolls: count, steps: asked.length } };
 }
 
 /** Writes all pieces into one file, or one file each where the form holds only one. */

@@ -7,7 +7,7 @@ import { type Evaluation, SAMPLING } from "./evaluation.ts";
 import type { Recipe } from "./recipe.ts";
 import { rollFigure } from "./roll/figure.ts";
 import type { Roll } from "./roll/rolls.ts";
-import { rollNotes, writeRoll } from "./roll/writing.ts";
+import { knownSteps, rollNotes, writeRoll } from "./roll/writing.ts";
 import type { RunState } from "./runState.ts";
 import type { Note } from "./sound/note.ts";
 import { waveFile } from "./sound/wave.ts";
@@ -44,7 +44,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
     const wish = { ...SAMPLING, count: SHOWN };
     addTunes(report, await writeTunes(state.model, state.vocabulary, wish));
   } else {
-    const wish = { seed: SAMPLING.seed, length: ROLL_STEPS, temperature: 1 };
+    const wish = { ...SAMPLING, length: ROLL_STEPS, known: knownSteps(state.counts) };
     addRoll(report, await writeRoll(state.model, wish));
   }
   report.section("Training").plot(

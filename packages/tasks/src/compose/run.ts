@@ -15,6 +15,7 @@ import { type Evaluation, evaluateRolls, evaluateTunes } from "./evaluation.ts";
 import { formOf, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRolls, type RollCorpus } from "./roll/rolls.ts";
+import { countSteps } from "./roll/writing.ts";
 import { exportState, loadRunState, type RunState, saveRunState } from "./runState.ts";
 import { type Trained, type TrainingRun, trainRolls, trainTunes } from "./training.ts";
 
@@ -63,7 +64,8 @@ async function trainMusic(
 ): Promise<Found | undefined> {
   if (form === "roll") {
     const trained = await trainRolls(run, corpus, ui);
-    return trained && { trained, state: { form, model: trained.model } };
+    const counts = countSteps(corpus.train);
+    return trained && { trained, state: { form, model: trained.model, counts } };
   }
   const trained = await trainTunes(run, corpus, ui);
   const { vocabulary } = corpus;

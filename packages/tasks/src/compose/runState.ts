@@ -7,17 +7,23 @@ import { TuneTokens } from "./abc/corpus.ts";
 import { type Form, formOf } from "./recipe.ts";
 import { exportRollStep, RollModel, type RollModelOptions } from "./roll/model.ts";
 
-/** The tokens of a run of tunes, a list by id. */
+/** The tokens of a run of tunes, a list by id; or how often each step occurs in the rolls. */
 const vocabularyFile = "vocabulary.json";
 
 /** What a finished run keeps, so that it can compose. */
 export type RunState =
   | { readonly form: "abc"; readonly model: LanguageModel; readonly vocabulary: TuneTokens }
-  | { readonly form: "roll"; readonly model: RollModel };
+  | {
+      readonly form: "roll";
+      readonly model: RollModel;
+      /** How often each step occurs in the training rolls. */
+      readonly counts: Readonly<Record<string, number>>;
+    };
 
 export async function saveRunState(folder: RunFolder, state: RunState): Promise<void> {
   await folder.write(runFiles.best, weights.writeSafetensors(state.model.stateDict()));
-  if (state.form === "abc") await folder.writeJson(vocabularyFile, state.vocabulary.tokens);
+  const known = state.form === "abc" ? state.vocabulary.tokens : state.counts;
+  await folder.writeJson(vocabularyFile, known);
   const options = state.form === "roll" ? state.model.settings : state.model.options;
   const model = options as unknown as { [key: string]: Json };
   await folder.update({ details: { model } });
@@ -38,11 +44,14 @@ export async function loadRunState(folder: RunFolder): Promise<RunState> {
     model.eval();
     return model;
   };
-  if (form === "roll") return { form, model: restore(new RollModel(options as RollModelOptions)) };
-  const model = restore(new LanguageModel(options as LanguageModelOptions));
   await folder.need(vocabularyFile, "tell the tokens");
-  const tokens = (await folder.readJson(vocabularyFile)) as readonly string[];
-  return { form, model, vocabulary: new TuneTokens(tokens) };
+  const known = (await folder.readJson(vocabularyFile)) as unknown;
+  if (form === "roll") {
+    const counts = known as Readonly<Record<string, number>>;
+    return { form, model: restore(new RollModel(options as RollModelOptions)), counts };
+  }
+  const model = restore(new LanguageModel(options as LanguageModelOptions));
+  return { form, model, vocabulary: new TuneTokens(known as readonly string[]) };
 }
 
 /** The step-by-step model, with all that a program needs to compose with it. */

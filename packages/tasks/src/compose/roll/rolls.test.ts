@@ -7,7 +7,7 @@ import { Recall } from "./recall.ts";
 import { KEYS, readRolls, rollText } from "./rolls.ts";
 import { compileRollScore, meansOf } from "./scoring.ts";
 import { RollWindows } from "./windows.ts";
-import { rollNotes, writeRoll } from "./writing.ts";
+import { countSteps, knownSteps, type RollWish, rollNotes, writeRoll } from "./writing.ts";
 
 const options = {
   kind: "lstm",
@@ -202,6 +202,44 @@ test("plain onnxruntime writes the same roll with the exported file", async () =
   }
   expect(theirs).toEqual(ours);
   expect(new Set(theirs.map(String)).size).toBeGreaterThan(3);
+});
+
+test("known steps are drawn by how often they occur and how much likelier their keys became", async () => {
+  const counts = countSteps([
+    [[39], [39, 43], []],
+    [[39], []],
+  ]);
+  expect(counts).toEqual({ "39": 2, "39.43": 1, "-": 2 });
+  const known = knownSteps(counts);
+  const model = new RollModel({ ...options, hidden: 1 });
+  for (const parameter of model.parameters()) nn.init.reset(parameter, nn.init.zeros);
+  // The keys' own frequencies, with one more of either kind: nothing has become likelier.
+  const usual = new Map([
+    [39, Math.log(4 / 3)],
+    [43, Math.log(2 / 5)],
+  ]);
+  nn.init.reset(model.head.bias!, (target) => {
+    target.fill(-9);
+    for (const [key, logit] of usual) target[key] = logit;
+  });
+  const write = async (wish: Partial<RollWish> = {}) => {
+    const roll = await writeRoll(model, { seed: 1, length: 1000, known, ...wish });
+    return (size: number) => roll.filter(({ length }) => length === size).length / roll.length;
+  };
+  // Half the keys' logits and half the log of how often: weights √(4/3 · 2), √(4/3 · 2/5) and √2.
+  const [single, both, none] = [Math.sqrt(8 / 3), Math.sqrt(8 / 15), Math.sqrt(2)];
+  const shares = await write();
+  for (const [size, weight] of [none, single, both].entries()) {
+    expect(Math.abs(shares(size) - weight / (none + single + both))).toBeLessThan(0.05);
+  }
+  // Key 43 becomes four times as likely, and the step with it.
+  nn.init.reset(model.head.bias!, (target) => {
+    target.fill(-9);
+    for (const [key, logit] of usual) target[key] = logit + (key === 43 ? Math.log(4) : 0);
+  });
+  const share = (4 * both) / (none + single + 4 * both);
+  expect(Math.abs((await write())(2) - share)).toBeLessThan(0.05);
+  expect((await write({ temperature: 0, length: 3 }))(2)).toBe(1);
 });
 
 test("keys that go on sounding are one note", () => {
