@@ -3,14 +3,10 @@
 //
 //   npm run bench:classify -- mnist gtsrb cifar finetune     (needs the network, or TENSORLANE_DATA_MIRROR)
 //   npm run bench:classify -- cifar --out DIR                (goes on with the runs that DIR holds)
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-const command = join(root, "packages/cli/bin/tensorlane.js");
+import { machine, resultPath, tensorlane } from "./command.js";
 
 const args = process.argv.slice(2);
 const at = args.indexOf("--out");
@@ -20,14 +16,11 @@ const folder = given ?? mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 /** Trains, or goes on with, one run; what the documents need of its result. */
 function train(name, ...options) {
   const line = ["train", "classify", ...options, "--seed", "1"];
-  process.stderr.write(`tensorlane ${line.join(" ")}\n`);
-  const { stdout, status } = spawnSync(
-    process.execPath,
-    [command, ...line, "--out", join(folder, name), "--resume", "--json"],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-  );
-  if (status !== 0) throw new Error(`${name} ended with status ${status}`);
-  const { train: run, metrics, simulated } = JSON.parse(stdout.trim().split("\n").at(-1));
+  const {
+    train: run,
+    metrics,
+    simulated,
+  } = tensorlane(...line, "--out", join(folder, name), "--resume");
   if (simulated) throw new Error("the data were out of reach: simulated figures are not quoted");
   const { model, losses, validation, bestEpoch, steps, parameters, seconds, images } = run;
   return {
@@ -68,19 +61,12 @@ const jobs = {
   finetune,
 };
 
-const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
-const machine = {
-  cpu: cpus()[0].model,
-  cores: availableParallelism(),
-  node: process.version,
-  tensorlane: version,
-};
 for (const name of args) {
   if (!Object.hasOwn(jobs, name)) {
     throw new Error(`no job "${name}"; there are ${Object.keys(jobs).join(", ")}`);
   }
-  const path = join(root, `bench/results/classify-${name}.json`);
-  writeFileSync(path, `${JSON.stringify({ machine, result: jobs[name]() }, null, 2)}\n`);
+  const path = resultPath(`classify-${name}`);
+  writeFileSync(path, `${JSON.stringify({ machine: machine(), result: jobs[name]() }, null, 2)}\n`);
   process.stderr.write(`written: ${path}\n`);
 }
 if (given === undefined) rmSync(folder, { recursive: true, force: true });

@@ -5,27 +5,13 @@
 //   npm run bench:generate [folder]    (needs the network, or TENSORLANE_DATA_MIRROR)
 //
 // With a folder the training can be stopped (Ctrl-C) and gone on with by the same command.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { machine, resultPath, tensorlane } from "./command.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const out = process.argv[2] ?? join(scratch, "shakespeare");
-
-/** What a command line of ours answers under --json. */
-function tensorlane(...args) {
-  process.stderr.write(`tensorlane ${args.join(" ")}\n`);
-  const { stdout, status } = spawnSync(
-    process.execPath,
-    [join(root, "packages/cli/bin/tensorlane.js"), ...args, "--json"],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-  );
-  if (status !== 0) throw new Error(`${args[0]} ended with status ${status}`);
-  return JSON.parse(stdout.trim().split("\n").at(-1));
-}
 
 const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -42,13 +28,6 @@ const rates = Array.from(
 );
 rmSync(scratch, { recursive: true, force: true });
 
-const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
-const machine = {
-  cpu: cpus()[0].model,
-  cores: availableParallelism(),
-  node: process.version,
-  tensorlane: version,
-};
 const { parameters, steps, seconds, bestEpoch, losses, validation } = train;
 const results = {
   data: "tiny-shakespeare",
@@ -61,6 +40,6 @@ const results = {
     charactersPerSecond: { median: middle(rates), all: rates },
   },
 };
-const path = join(root, "bench/results/generate.json");
-writeFileSync(path, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+const path = resultPath("generate");
+writeFileSync(path, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`);
 process.stderr.write(`written: ${path}\n`);
