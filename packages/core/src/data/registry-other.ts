@@ -80,6 +80,7 @@ export const otherEntries: readonly DataEntry[] = [
     id: "sst",
     title: "Stanford Sentiment Treebank: 8544 + 1101 + 2210 parse trees",
     kind: "text",
+    loader: "sentiment",
     licence: "not stated by the sources",
     citation:
       "Socher et al.: Recursive deep models for semantic compositionality over a sentiment treebank (2013)",
@@ -105,6 +106,7 @@ export const otherEntries: readonly DataEntry[] = [
     id: "flickr8k-part",
     title: "Flickr8k, part: 1000 images of 64 x 64, 5000 captions",
     kind: "images",
+    loader: "caption",
     licence: "not stated; the pictures belong to their authors, the set is handed out for research",
     citation: "Hodosh, Young, Hockenmaier: Framing image description as a ranking task (2013)",
     files: [
@@ -129,6 +131,7 @@ export const otherEntries: readonly DataEntry[] = [
     id: "surnames",
     title: "Surnames of 18 languages: 20050 lines",
     kind: "text",
+    loader: "names",
     licence: "MIT (repository)",
     citation: "Robertson: practical-pytorch, classifying names with a character-level RNN (2017)",
     files: [

@@ -33,6 +33,11 @@ describe("data registry", () => {
     }
   });
 
+  it("names the task that reads a data set", () => {
+    const readers = { surnames: "names", sst: "sentiment", "flickr8k-part": "caption" };
+    for (const [id, task] of Object.entries(readers)) expect(dataEntry(id).loader, id).toBe(task);
+  });
+
   it("marks what only the mirror's own part holds with -part", () => {
     for (const id of ["cifar10-part", "gtsrb-part", "flickr8k-part"])
       expect(dataEntry(id).files.every((f) => f.url === undefined)).toBe(true);

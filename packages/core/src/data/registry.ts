@@ -40,7 +40,15 @@ export interface DataEntry {
   readonly interval?: number | undefined;
   readonly citation: string;
   /** The task that reads it; absent: files only, no loader yet. */
-  readonly loader?: "forecast" | "classify" | "generate" | "compose" | undefined;
+  readonly loader?:
+    | "forecast"
+    | "classify"
+    | "generate"
+    | "compose"
+    | "sentiment"
+    | "caption"
+    | "names"
+    | undefined;
 }
 
 const entries: readonly DataEntry[] = [...trafficEntries, ...imageEntries, ...otherEntries];
