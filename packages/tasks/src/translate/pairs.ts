@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { textOf } from "../forecast/data/table.ts";
@@ -43,7 +43,7 @@ export async function loadPairs(source: string, quick: boolean): Promise<PairSet
     const made = source === "dates" ? madeDates(count) : madeNumbers(count);
     return { id: source, ...made.about, ...cut(made.pairs, MADE.validation, MADE.test) };
   }
-  const pairs = shuffled(readPairs(textOf(await readFile(source)), source));
+  const pairs = shuffled(readPairs(await readText(source), source));
   const part = Math.max(1, Math.round(pairs.length / 10));
   return {
     id: source,
@@ -52,6 +52,16 @@ export async function loadPairs(source: string, quick: boolean): Promise<PairSet
     unit: "character",
     ...cut(pairs, part, part),
   };
+}
+
+async function readText(path: string): Promise<string> {
+  if ((await stat(path)).isDirectory()) {
+    throw new UserError(`${path} is a folder; give one text file: source, tab, target a line.`);
+  }
+  const text = textOf(await readFile(path));
+  // What a decoder writes for bytes that are none of its encoding; NUL stands in no text either.
+  if (!/[\0\uFFFD]/.test(text)) return text;
+  throw new UserError(`${path} is not text in UTF-8 or UTF-16; save it as UTF-8 first.`);
 }
 
 /** The test part comes first, so that it stays the same however many pairs are made. */

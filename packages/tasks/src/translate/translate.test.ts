@@ -123,6 +123,10 @@ test("predict writes the likeliest texts; what cannot be read is told", async ()
   await expect(ask("abcabcabcabc")).rejects.toThrow(/more than 5 characters/);
   expect(() => readPairs("a\tb\nc\n", "x.tsv")).toThrow(/x\.tsv:2: expected a source, one tab/);
   expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different sources/);
+  await expect(loadPairs(scratch, false)).rejects.toThrow(/is a folder; give one text file/);
+  const binary = join(scratch, "binary.tsv");
+  writeFileSync(binary, new Uint8Array(64).fill(0xd3));
+  await expect(loadPairs(binary, false)).rejects.toThrow(/is not text in UTF-8/);
 });
 
 test("the commands as a process; a killed training resumes bit for bit", async () => {
