@@ -61,6 +61,8 @@ test.each([
   ["forecast", "forecast table", "table"],
   ["classify", "classifiers", "classifiers"],
   ["sentiment", "judges", "judges"],
+  ["compose", "composers", "composers"],
+  ["caption", "captioners", "captioners"],
 ])("the figures of %s are those of the committed bench", (table, from, to) => {
   const printed = execFileSync(process.execPath, ["bench/table.js", table], { encoding: "utf8" });
   const quoted = read("README.md").split(`<!-- ${from} -->`)[1]?.split(`<!-- end of the ${to} -->`);
