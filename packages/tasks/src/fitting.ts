@@ -108,5 +108,9 @@ export async function fitModel<M extends nn.Module>(
   }
 }
 
+/** Numbers that a model learns. */
+export const parameterCount = (model: nn.Module): number =>
+  model.parameters().reduce((sum, { size }) => sum + Number(size), 0);
+
 /** Mean training loss of every epoch. */
 export const lossesOf = ({ fit }: Fitted): number[] => fit.history.map(({ loss }) => loss);

@@ -3,7 +3,7 @@ import { FineTuning, type Origin, readOrigin } from "../classify/fineTuning.ts";
 import { channelMoments } from "../classify/images/moments.ts";
 import { ImagePool } from "../classify/images/pool.ts";
 import { UserError } from "../errors.ts";
-import type { Fitted } from "../fitting.ts";
+import { type Fitted, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -171,7 +171,7 @@ async function finish(
   const { encoder, decoder } = await exportCaptioner(state);
   await folder.write(runFiles.model, encoder);
   await folder.write(decoderFile(runFiles.model), decoder);
-  const parameters = network.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
+  const parameters = parameterCount(network);
   const command = commandOf(options);
   const subtitle = `BLEU-4 ${(100 * rows[0].bleu[3]).toFixed(1)} % on ${set.test.length} test pictures`;
   await folder.write(

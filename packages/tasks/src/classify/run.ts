@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { models } from "tensorlane";
 import { UserError } from "../errors.ts";
-import { type Fitted, lossesOf } from "../fitting.ts";
+import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -207,7 +207,7 @@ async function finish(
     ...(set.skipped.length > 0 ? [`${set.skipped.length} files could not be read.`] : []),
   ];
   await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
-  const parameters = network.parameters().reduce((sum, { data: { length } }) => sum + length, 0);
+  const parameters = parameterCount(network);
   const command = commandOf(options);
   const parts = { set, model, trained, schedule, predictions, scores, table, warnings, parameters };
   await folder.write(runFiles.report, buildReport({ ...parts, command }));

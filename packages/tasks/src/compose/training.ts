@@ -1,5 +1,5 @@
 import { type data, type FitResult, nn, optim, type Tensor } from "tensorlane";
-import { type Fitting, fitModel } from "../fitting.ts";
+import { type Fitting, fitModel, parameterCount } from "../fitting.ts";
 import { CarriedModel, compileScore, LanguageModel, windowLoader } from "../language/index.ts";
 import type { TaskUi } from "../task.ts";
 import type { TuneCorpus } from "./abc/corpus.ts";
@@ -99,7 +99,7 @@ async function fit<M extends nn.Module, N extends nn.Module>(
     ui,
   );
   if (fitted.fit.outcome === "interrupted") return undefined;
-  const parameters = model.parameters().reduce((sum, p) => sum + p.data.length, 0);
+  const parameters = parameterCount(model);
   return { model, fit: fitted.fit, parameters };
 }
 

@@ -10,6 +10,7 @@ import {
   weights,
 } from "tensorlane";
 import { FolderStorage } from "tensorlane/node";
+import { parameterCount } from "../fitting.ts";
 import type { TaskUi, TrainSettings } from "../task.ts";
 import { seriesWindows, type TrafficSeries } from "./data/index.ts";
 import { Features } from "./features.ts";
@@ -134,7 +135,7 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
     );
     if (final.fit.outcome === "interrupted") return undefined;
   }
-  const parameters = final.model.parameters().reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = parameterCount(final.model);
   const seconds = (performance.now() - began) / 1000;
   return { ...final, name, selection, refitted: !settings.quick, schedule, parameters, seconds };
 }

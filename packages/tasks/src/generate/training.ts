@@ -1,5 +1,6 @@
 import { type FitResult, nn, optim, Trainer } from "tensorlane";
 import { FolderStorage } from "tensorlane/node";
+import { parameterCount } from "../fitting.ts";
 import { CarriedModel, compileScore, LanguageModel, windowLoader } from "../language/index.ts";
 import type { TaskUi } from "../task.ts";
 import type { Text } from "./corpus.ts";
@@ -85,7 +86,7 @@ export async function trainModel(
     bar.stop(
       `best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, validation ${best?.validation?.loss?.toFixed(4)}`,
     );
-    const parameters = model.parameters().reduce((sum, { data }) => sum + data.length, 0);
+    const parameters = parameterCount(model);
     return { model, fit, parameters };
   } catch (failure) {
     bar.stop("failed");

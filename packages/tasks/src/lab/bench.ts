@@ -9,6 +9,7 @@ import {
 } from "tensorlane";
 import { FolderStorage } from "tensorlane/node";
 import { ImagePool } from "../classify/images/pool.ts";
+import { parameterCount } from "../fitting.ts";
 import { type RunFolder, runFiles } from "../runFolder.ts";
 import type { Json, TaskUi } from "../task.ts";
 
@@ -143,7 +144,7 @@ export class Bench {
       bar.stop();
       trainer.release();
     }
-    const parameters = model.parameters().reduce((sum, { size }) => sum + Number(size), 0);
+    const parameters = parameterCount(model);
     return {
       ...{ name, parameters, steps: trainer.steps, seconds: seconds() },
       ...curvesOf(trainer),

@@ -1,5 +1,5 @@
 import { Dim, data, nn, onnx, ops, optim } from "tensorlane";
-import { type Fitted, fitModel } from "../fitting.ts";
+import { type Fitted, fitModel, parameterCount } from "../fitting.ts";
 import { Vocabulary } from "../language/index.ts";
 import { heatMap, lossCurves, Report } from "../report/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -128,6 +128,8 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     train: {
       model: network.spec.model,
       losses: history.map(({ loss }) => loss),
+      validation: history.map(({ validation }) => validation?.error ?? null),
+      parameters: parameterCount(network),
       bestEpoch: bestEpoch + 1,
       steps,
       seconds: Number(trained.seconds.toFixed(2)),

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { nn } from "tensorlane";
 import { UserError } from "../errors.ts";
-import { lossesOf } from "../fitting.ts";
+import { lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -147,7 +147,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     ...lost.map(({ name }) => `${spec.model} is not better than the baseline "${name}".`),
   ];
   for (const text of warnings) ui.warn(text);
-  const parameters = network.parameters().reduce((sum, { size }) => sum + Number(size), 0);
+  const parameters = parameterCount(network);
   await folder.write(runFiles.model, await exportNetwork(network, vocabulary));
   const command = `tensorlane train sentiment --data ${options.data} --model ${spec.model} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
   await folder.write(

@@ -1,5 +1,5 @@
 import { nn } from "tensorlane";
-import type { Fitted } from "../fitting.ts";
+import { type Fitted, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -114,7 +114,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     ...lost.map(({ name }) => `${model} is not better than the baseline "${name}".`),
   ];
   for (const text of warnings) ui.warn(text);
-  const parameters = network.parameters().reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = parameterCount(network);
   const files = await exportTranslator(network);
   for (const part of ["encoder", "decoder"] as const)
     await folder.write(`${part}.onnx`, files[part]);
