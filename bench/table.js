@@ -168,7 +168,58 @@ function captionTable() {
   ].join("\n");
 }
 
+function translateTable() {
+  const { machine, runs } = read("translate");
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const rows = Object.values(runs).map(({ command, metrics, parameters, seconds }) => {
+    const [, data, model] = /--data (\S+) --model (\S+)/.exec(command);
+    const scores = [metrics.exact, metrics.errorRate].map(percent);
+    return line([data, model, ...scores, parameters, `${seconds.toFixed(0)} s`]);
+  });
+  const parsed = runs.dates.metrics.baselines["JavaScript's Date.parse"];
+  return [
+    line([
+      `${runs.dates.metrics.pairs} test pairs`,
+      ...["model", "wholly right", "characters wrong", "parameters", "trained in"],
+    ]),
+    line(Array(6).fill("---")),
+    ...rows,
+    line([
+      "dates",
+      "JavaScript's Date.parse",
+      ...[parsed.exact, parsed.errorRate].map(percent),
+      "-",
+      "-",
+    ]),
+    "",
+    madeOn(machine),
+  ].join("\n");
+}
+
+function namesTable() {
+  const { machine, runs } = read("names");
+  const scores = ({ accuracy, balanced }) => [accuracy, balanced].map((s) => (100 * s).toFixed(1));
+  const [{ metrics }] = Object.values(runs);
+  return [
+    line([
+      `${metrics.names} test surnames`,
+      ...["right, %", "mean of the languages, %", "parameters", "trained in"],
+    ]),
+    line(Array(5).fill("---")),
+    ...Object.entries(runs).map(([name, run]) =>
+      line([name, ...scores(run.metrics), run.parameters, `${run.seconds.toFixed(0)} s`]),
+    ),
+    ...Object.entries(metrics.baselines).map(([name, row]) =>
+      line([name, ...scores(row), "-", "-"]),
+    ),
+    "",
+    madeOn(machine),
+  ].join("\n");
+}
+
 const tables = {
+  translate: translateTable,
+  names: namesTable,
   caption: captionTable,
   compose: composeTable,
   forecast: forecastTable,

@@ -9,4 +9,6 @@ import { trainRuns } from "./command.js";
 trainRuns("translate", {
   dates: ["--data", "dates", "--model", "attention"],
   numbers: ["--data", "numbers", "--model", "attention"],
+  plainDates: ["--data", "dates", "--model", "seq2seq"],
+  plainNumbers: ["--data", "numbers", "--model", "seq2seq"],
 });
