@@ -85,7 +85,12 @@ describe("texts", () => {
     file("tree/node_modules/x.js", "no");
     const { ids, vocabulary, source } = await read(join(scratch, "tree"));
     expect(vocabulary.decode(ids)).toBe("one\ntwo\n");
-    expect(source.notes).toEqual([expect.stringContaining("1 files (picture.bin")]);
+    expect(source.notes).toEqual(["left out, not UTF-8 text: picture.bin"]);
+    for (const n of [1, 2, 3, 4]) file(`tree/sound${n}.bin`, Uint8Array.of(0xff));
+    const { source: more } = await read(join(scratch, "tree"));
+    expect(more.notes).toEqual([
+      "left out, not UTF-8 text: picture.bin, sound1.bin, sound2.bin and 2 more",
+    ]);
   });
 
   test("that cannot be read say why", async () => {

@@ -62,12 +62,11 @@ async function folderText(folder: string): Promise<TextSource> {
     throw new UserError(`${folder} holds no text file (UTF-8); ${others.length} other files.`);
   }
   const named = others.slice(0, 3).map((path) => relative(folder, path));
-  const further = others.length > named.length ? [`and ${others.length - named.length} more`] : [];
+  const more = others.length > named.length ? ` and ${others.length - named.length} more` : "";
   return {
     id: folder,
     title: `${basename(folder)}: ${texts.length} text files`,
-    notes:
-      others.length === 0 ? [] : [`left out, not UTF-8 text: ${[...named, ...further].join(", ")}`],
+    notes: others.length === 0 ? [] : [`left out, not UTF-8 text: ${named.join(", ")}${more}`],
     async *read() {
       for (const path of texts) {
         yield* decoded(path);
