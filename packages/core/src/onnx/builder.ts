@@ -119,6 +119,13 @@ export class GraphBuilder {
     return this.computed.has(name);
   }
 
+  /** Gives a value that a node of this graph computes another name, here and in the bodies that read it. */
+  rename(from: string, to: string): void {
+    renameIn(this.nodes, from, to);
+    this.computed.delete(from);
+    this.computed.add(to);
+  }
+
   /** A constant inside the graph; equal small ones are shared. */
   constant(dtype: DType, shape: readonly number[], data: TensorData, hint = "const"): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -162,6 +169,15 @@ export class GraphBuilder {
       input: this.inputs,
       output: this.outputs,
     });
+  }
+}
+
+function renameIn(nodes: readonly NodeProto[], from: string, to: string): void {
+  const renamed = (name: string) => (name === from ? to : name);
+  for (const node of nodes) {
+    node.input = node.input.map(renamed);
+    node.output = node.output.map(renamed);
+    for (const { g } of node.attribute) if (g) renameIn(g.node, from, to);
   }
 }
 

@@ -256,10 +256,14 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
     lowering.input(tensor);
   }
   const lowered = lowering.lower(outputs, resolve);
+  // Renamed where possible: an Identity would copy what is used inside the graph, too.
+  const renamed = new Map<string, string>();
   for (const [i, from] of lowered.entries()) {
-    const type = outputs[i];
-    builder.node("Identity", [from], {}, [reserved[i]]);
-    builder.outputs.push(valueInfo(reserved[i], type.dtype, type.shape));
+    if (builder.computes(from)) {
+      builder.rename(from, reserved[i]);
+      renamed.set(from, reserved[i]);
+    } else builder.node("Identity", [renamed.get(from) ?? from], {}, [reserved[i]]);
+    builder.outputs.push(valueInfo(reserved[i], outputs[i].dtype, outputs[i].shape));
   }
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),

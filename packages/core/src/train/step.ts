@@ -106,7 +106,7 @@ export class ArenaUpdate {
   static async create(
     engine: Engine,
     arena: Arena,
-    clipValue: number | undefined,
+    { clipNorm, clipValue }: Clipping,
   ): Promise<ArenaUpdate> {
     const update = new ArenaUpdate(arena);
     const size = Math.min(CHUNK, arena.length);
@@ -116,7 +116,7 @@ export class ArenaUpdate {
       Object.keys(arena.slots).map((name) => [name, placeholder(name, [size])]),
     );
     const [lr, step, scale] = ["lr", "step", "scale"].map((name) => placeholder(name, []));
-    const scaled = ops.mul(gradient, scale);
+    const scaled = clipNorm === undefined ? gradient : ops.mul(gradient, scale);
     const next = arena.optimizer.update({
       parameter,
       gradient:

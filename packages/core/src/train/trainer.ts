@@ -323,7 +323,7 @@ export class Trainer<M extends Module> {
     const key = signature(loader);
     const known = this.graphs.get(key);
     if (known) return known;
-    const { loss, optimizer, clipNorm, clipValue } = this.options;
+    const { loss, optimizer, clipNorm } = this.options;
     const engine = await this.engine();
     const traced = traceStep(this.model, loss, loader.fields, loader.batchSize);
     checkWeights(loader, traced);
@@ -332,7 +332,7 @@ export class Trainer<M extends Module> {
       this.arenas = Arena.all(named, optimizer);
       this.restoreSlots();
       for (const arena of this.arenas) {
-        this.updates.push(await ArenaUpdate.create(engine, arena, clipValue));
+        this.updates.push(await ArenaUpdate.create(engine, arena, this.options));
       }
       if (clipNorm !== undefined) this.norm = await NormGraph.create(engine, this.arenas, clipNorm);
     }
