@@ -7,7 +7,7 @@ import {
 } from "../language/index.ts";
 import type { Row, Table } from "../table.ts";
 import type { Json } from "../task.ts";
-import { plural, type Text } from "./corpus.ts";
+import { type Part, plural, type Text } from "./corpus.ts";
 
 /** A row of results. */
 export interface Scored {
@@ -43,7 +43,7 @@ export async function scoreModel(
   name: string,
   model: LanguageModel,
   { ids }: Pick<Text, "ids">,
-  { start, end }: { readonly start: number; readonly end: number },
+  { start, end }: Part,
 ): Promise<Scored> {
   const score = await compileScore(model);
   return { name, kind: "model", nats: await score(ids, start, end) };
@@ -71,10 +71,33 @@ export function scoreBaselines({ ids, vocabulary, split }: Text): Scored[] {
 export const publishedRows = ({ source, vocabulary }: Text): readonly Scored[] =>
   vocabulary.unit === "character" ? (published[source.id] ?? []) : [];
 
+/**
+ * Mean characters of a word in a part, its space counted: what makes nats of words comparable to those of
+ * characters. Undefined for characters, and where unknown words, of which only that they are so is predicted, would lower the figure.
+ */
+export function charactersPerWord(
+  { ids, vocabulary }: Pick<Text, "ids" | "vocabulary">,
+  { start, end }: Part,
+): number | undefined {
+  if (vocabulary.unknown === undefined) return undefined;
+  const lengths = vocabulary.tokens.map((token) => [...token].length);
+  let sum = 0;
+  for (const id of ids.subarray(start, end)) {
+    if (id === vocabulary.unknown) return undefined;
+    sum += lengths[id]!;
+  }
+  return sum / (end - start);
+}
+
 const bits = (nats: number): number => nats / Math.LN2;
 
-/** Results in nats and bits, for words as perplexity too. */
-export function resultTable(caption: string, unit: Unit, rows: readonly Scored[]): Table {
+/** Results in nats and bits, for words as perplexity too, and by character where they can be compared. */
+export function resultTable(
+  caption: string,
+  unit: Unit,
+  rows: readonly Scored[],
+  characters?: number,
+): Table {
   const sources = rows.flatMap(({ name, source }) => (source ? [`${name}: ${source}`] : []));
   return {
     caption,
@@ -85,21 +108,28 @@ export function resultTable(caption: string, unit: Unit, rows: readonly Scored[]
       ...(unit === "word"
         ? [{ key: "perplexity", label: "perplexity", digits: 1, best: "min" as const }]
         : []),
+      ...(characters === undefined
+        ? []
+        : [{ key: "each", label: "nats per character", digits: 4, best: "min" as const }]),
     ],
     rows: rows.map(
       ({ name, kind, nats }): Row => ({
         kind,
-        cells: { method: name, nats, bits: bits(nats), perplexity: Math.exp(nats) },
+        cells: {
+          ...{ method: name, nats, bits: bits(nats), perplexity: Math.exp(nats) },
+          ...(characters !== undefined && { each: nats / characters }),
+        },
       }),
     ),
     notes: ["Each token is predicted from all before it, state carried along.", ...sources],
   };
 }
 
-export const metricsOf = ({ nats }: Scored): { [key: string]: Json } => ({
+export const metricsOf = ({ nats }: Scored, characters?: number): { [key: string]: Json } => ({
   nats,
   bits: bits(nats),
   perplexity: Math.exp(nats),
+  ...(characters !== undefined && { natsPerCharacter: nats / characters }),
 });
 
 /** Says where the model is worth less than counting. */

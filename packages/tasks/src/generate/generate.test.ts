@@ -167,7 +167,57 @@ test("words of a folder of texts", async () => {
   expect(perplexity).toBeCloseTo(Math.exp(nats!), 6);
   const { text } = await predict(out, "the cat", { length: 30 });
   expect(text).not.toContain("<unk>");
+  expect(result.metrics).not.toHaveProperty("natsPerCharacter");
 });
+
+test("a prompt of words: known ones are found, others are told", async () => {
+  const out = join(scratch, "words");
+  const ask = async (prompt: string) => {
+    const { ui, said, written } = quietUi();
+    const extra = { length: 5, temperature: 0.8, seed: 1 };
+    const { unknown } = await generate.predict(out, [prompt], { extra }, ui);
+    return { said, unknown, text: written.join("") };
+  };
+  // " sees" was never seen without its space, nor a space without a word.
+  for (const prompt of ["sees", "sees "]) {
+    const { said, unknown, text } = await ask(prompt);
+    expect([said, unknown]).toEqual([[], undefined]);
+    expect(text).toMatch(/^sees( |\n|\.)/);
+    expect(text).not.toMatch(/ {2}| \./);
+  }
+  const strange = await ask("the zebra sees naïveté");
+  expect(strange.unknown).toEqual(["zebra", "naïveté"]);
+  expect(strange.said).toEqual([
+    'The model does not know "zebra", "naïveté", and reads an unknown word there.',
+  ]);
+});
+
+test.each(["sampled", "adaptive"])(
+  "softmax: %s, learns words, measured over all of them",
+  async (softmax) => {
+    const numbers = Array.from(
+      { length: 1500 },
+      (_, i) => `${(i * i) % 113} and ${(i * i) % 97}.\n`,
+    );
+    const data = write("numbers.txt", numbers.join(""));
+    const out = join(scratch, softmax);
+    const extra = { unit: "word", hidden: 32, embedding: 32, softmax, dropout: 0 };
+    const { result } = await train({ data, out, epochs: 8, extra });
+    const { nats, natsPerCharacter, baselines } = result.metrics as never as {
+      nats: number;
+      natsPerCharacter: number;
+      baselines: Record<string, { nats: number }>;
+    };
+    expect(nats).toBeLessThan(0.85 * baselines["word frequencies"]!.nats);
+    // Each line has five tokens; the last tenth of all is the test.
+    const tail = numbers.slice(-150).join("");
+    expect(natsPerCharacter).toBeCloseTo((nats * 750) / tail.length, 6);
+    const { ui } = quietUi();
+    const again = await generate.evaluate(out, { extra: {} }, ui);
+    expect(again.metrics.nats).toBeCloseTo(nats, 5);
+    expect((await predict(out, "12 and", { length: 8 })).text).toMatch(/^12 and[\d .and\n]+$/);
+  },
+);
 
 test("a text that is too short, and data that are none, leave no folder behind", async () => {
   const out = join(scratch, "none");
@@ -194,6 +244,11 @@ test("options that contradict each other are refused", () => {
     recipeFor("lstm", 65, 5000, { data: "", models: [], seed: 1, quick: false, extra });
   expect(() => recipe({ tied: true, embedding: 0 })).toThrow(/leave one out/);
   expect(() => recipe({ unit: "character", vocabulary: 50 })).toThrow(/add --unit word/);
+  expect(() => recipe({ softmax: "sampled" })).toThrow(/add --unit word/);
+  const words = { unit: "word", softmax: "adaptive" };
+  expect(() => recipe({ ...words, hidden: 8 })).toThrow(/at least 16 units, received 8/);
+  expect(() => recipe({ ...words, tied: true })).toThrow(/leave one out/);
+  expect(() => recipe(words)).toThrow(/at least 100; the vocabulary has 65/);
   expect(recipe({ tied: true }).model).toMatchObject({ tied: true, embedding: 256 });
 });
 

@@ -9,6 +9,11 @@ const unit = (text: string): string => {
   throw new UserError("it must be character or word.");
 };
 
+const softmax = (text: string): string => {
+  if (["full", "sampled", "adaptive"].includes(text)) return text;
+  throw new UserError("it must be full, sampled or adaptive.");
+};
+
 /** Language models of characters or words: they learn a text and write on. */
 export const generate: Task = {
   name: "generate",
@@ -50,6 +55,11 @@ export const generate: Task = {
         description: "steps that gradients flow back (64)",
         parse: whole(1),
       },
+      {
+        flags: "--softmax <kind>",
+        description: "of words: full, sampled or adaptive (full); measured over all words",
+        parse: softmax,
+      },
     ],
     predict: [
       {
@@ -83,6 +93,7 @@ export const generate: Task = {
       "tensorlane train generate --quick",
       "tensorlane train generate --data my.txt --model gru --epochs 20 --out runs/mine",
       "tensorlane train generate --data src --unit word --seed 7",
+      "tensorlane train generate --unit word --vocabulary 40000 --softmax sampled",
     ],
     evaluate: ["tensorlane evaluate runs/mine", "tensorlane evaluate runs/mine --data other.txt"],
     predict: ['tensorlane predict runs/mine "The " --length 200 --temperature 0.7 --top-p 0.95'],

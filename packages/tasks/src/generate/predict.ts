@@ -3,7 +3,7 @@ import { checkSampling, type Sampling, StepModel } from "../language/index.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, Extra, PredictOptions, TaskUi } from "../task.ts";
 import { loadRunState } from "./runState.ts";
-import { defaultPrompt, writeText } from "./writing.ts";
+import { defaultPrompt, readPrompt, writeText } from "./writing.ts";
 
 interface PredictExtra extends Sampling {
   readonly length: number;
@@ -31,8 +31,11 @@ export async function predict(
   checkSampling(sampling);
   const folder = await RunFolder.open(dir);
   const { model, vocabulary } = await loadRunState(folder);
-  const prompt = inputs[0] || defaultPrompt(vocabulary);
-  vocabulary.encode(prompt, "the prompt");
+  const { text: prompt, unknown } = readPrompt(vocabulary, inputs[0] || defaultPrompt(vocabulary));
+  if (unknown.length > 0) {
+    const words = unknown.map((word) => JSON.stringify(word)).join(", ");
+    ui.warn(`The model does not know ${words}, and reads an unknown word there.`);
+  }
   const say = (part: string) => {
     if (options.out === undefined) ui.write(part);
   };
@@ -60,6 +63,7 @@ export async function predict(
     ...(ui.signal.aborted && { status: "interrupted" }),
     prompt,
     text,
+    ...(unknown.length > 0 && { unknown }),
     tokens,
     tokensPerSecond: Math.round(tokens / seconds),
     seed,

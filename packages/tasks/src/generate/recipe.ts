@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import type { LanguageModelOptions, RecurrentKind, Unit } from "../language/index.ts";
+import type { LanguageModelOptions, RecurrentKind, Softmax, Unit } from "../language/index.ts";
 import type { Extra, TrainSettings } from "../task.ts";
 
 /** The task's own options of `train`. */
@@ -14,6 +14,7 @@ export interface GenerateExtra {
   readonly eachStep?: boolean;
   readonly weightDropout?: number;
   readonly steps?: number;
+  readonly softmax?: Softmax;
 }
 
 export const extraOf = (extra: Extra): GenerateExtra => extra as GenerateExtra;
@@ -28,8 +29,14 @@ export interface Recipe {
   readonly lr: number;
 }
 
-/** Updates of a full training. */
-const UPDATES = 8400;
+/** Updates of a full training. Words are learnt by heart sooner. */
+const UPDATES = { character: 8400, word: 2100 } as const;
+
+/** Fewer units leave none for rare words. */
+const NARROW = 16;
+
+/** Fewer words are no work for a full softmax. */
+const FEW = 100;
 
 /** A recipe that fits the length of the text; what the user gave has precedence. */
 export function recipeFor(
@@ -47,13 +54,34 @@ export function recipeFor(
   if (given.vocabulary !== undefined && given.unit !== "word") {
     throw new UserError("--vocabulary limits words: add --unit word. Characters are all kept.");
   }
+  const { unit = "character", softmax = "full" } = given;
+  if (softmax !== "full" && unit !== "word") {
+    throw new UserError(
+      `--softmax ${softmax} is for many words: add --unit word. Characters are few and take the full one.`,
+    );
+  }
+  if (softmax === "adaptive" && given.tied) {
+    throw new UserError(
+      "--softmax adaptive has matrices of its own for rare words, which --tied cannot share: leave one out.",
+    );
+  }
+  if (softmax === "adaptive" && given.hidden !== undefined && given.hidden < NARROW) {
+    throw new UserError(
+      `--softmax adaptive sees rare words through a sixteenth of the units: --hidden takes at least ${NARROW} units, received ${given.hidden}.`,
+    );
+  }
+  if (softmax !== "full" && vocabulary < FEW) {
+    throw new UserError(
+      `--softmax ${softmax} is for many words, at least ${FEW}; the vocabulary has ${vocabulary}: leave it out.`,
+    );
+  }
   const steps = given.steps ?? Math.max(1, Math.min(64, Math.floor((length - 1) / 4)));
   // At least 32 windows in each stream: a short text needs updates more than it needs exact gradients.
   const rows = batch ?? Math.max(1, Math.min(32, Math.floor((length - 1) / (32 * steps))));
   const windows = Math.max(1, Math.floor((length - 1) / (rows * steps)));
-  const full = Math.max(1, Math.min(60, Math.round(UPDATES / windows)));
+  const full = Math.max(1, Math.min(60, Math.round(UPDATES[unit] / windows)));
   const usual = length >= 300_000 ? 512 : length >= 50_000 ? 256 : 128;
-  const embedding = given.embedding ?? (given.tied || given.unit === "word" ? 256 : 0);
+  const embedding = given.embedding ?? (given.tied || unit === "word" ? 256 : 0);
   return {
     model: {
       kind,
@@ -61,10 +89,11 @@ export function recipeFor(
       hidden: given.hidden ?? (quick ? usual / 2 : usual),
       layers: given.layers ?? 1,
       embedding,
-      tied: given.tied ?? (embedding > 0 && given.unit === "word"),
+      tied: given.tied ?? (embedding > 0 && unit === "word" && softmax !== "adaptive"),
       dropout: given.dropout ?? 0.4,
       variational: !given.eachStep,
       weightDropout: given.weightDropout ?? 0.3,
+      ...(softmax !== "full" && { softmax }),
     },
     rows,
     steps,

@@ -83,6 +83,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
   report.facts({
     layers: `${model.layers} x ${model.hidden}`,
     input: model.embedding > 0 ? `vectors of ${model.embedding}` : "one-hot",
+    ...(model.softmax && { softmax: model.softmax }),
     dropout: `${model.dropout}${model.variational ? ", one mask a window" : ""}`,
     "weight dropout": model.weightDropout,
     parameters: trained.parameters,

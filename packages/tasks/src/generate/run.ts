@@ -11,6 +11,7 @@ import type {
 } from "../task.ts";
 import { DEFAULT_VOCABULARY, loadText, loadWith, type Text } from "./corpus.ts";
 import {
+  charactersPerWord,
   metricsOf,
   publishedRows,
   resultTable,
@@ -69,7 +70,8 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   const baselines = scoreBaselines(text);
   const caption = `${source.title}: the test part`;
   const rows = [row, ...baselines, ...publishedRows(text)];
-  const table = resultTable(caption, vocabulary.unit, rows);
+  const characters = charactersPerWord(text, split.test);
+  const table = resultTable(caption, vocabulary.unit, rows, characters);
   ui.table(table);
   const lost = verdict(row, baselines);
   if (lost) ui.warn(lost);
@@ -96,9 +98,9 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
       seconds: Number(seconds.toFixed(1)),
     },
     metrics: {
-      ...metricsOf(row),
+      ...metricsOf(row, characters),
       unit: vocabulary.unit,
-      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one)])),
+      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one, characters)])),
     },
   };
   await folder.writeJson(runFiles.results, { ...result, dir: "." });
@@ -125,14 +127,16 @@ export async function evaluate(
   const baselines = other ? [] : scoreBaselines(text);
   const caption = `${text.source.title}: ${other ? "the whole text" : "the test part"}`;
   const rows = [row, ...baselines, ...(other ? [] : publishedRows(text))];
-  ui.table(resultTable(caption, vocabulary.unit, rows));
+  const { unit } = vocabulary;
+  const characters = charactersPerWord(text, part);
+  ui.table(resultTable(caption, unit, rows, characters));
   return {
     dir: folder.dir,
     data: text.source.id,
     metrics: {
-      ...metricsOf(row),
+      ...metricsOf(row, characters),
       unit: vocabulary.unit,
-      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one)])),
+      baselines: Object.fromEntries(baselines.map((one) => [one.name, metricsOf(one, characters)])),
     },
   };
 }

@@ -1,17 +1,6 @@
 import { nn, ops, type Tensor } from "tensorlane";
 import type { LanguageModel, ModelState } from "./model.ts";
 
-/** Mean cross entropy in nats of logits (T, N, V) with the ids (N, T) that follow; those of -100 are left out. */
-export function tokenLoss(
-  logits: Tensor,
-  targets: Tensor,
-  reduction: "mean" | "sum" = "mean",
-): Tensor {
-  const classes = logits.shape.at(-1)!;
-  const flat = ops.reshape(ops.transpose(targets, 0, 1), [targets.size]);
-  return nn.crossEntropy(ops.reshape(logits, [targets.size, classes]), flat, { reduction });
-}
-
 /**
  * A language model with the states that its streams have reached, as buffers: each training step goes on
  * where the one before it stopped (truncated back-propagation through time), and checkpoints hold them.
@@ -28,9 +17,9 @@ export class CarriedModel extends nn.Module {
 
   /** Ids (N, T), the ids that follow (N, T), 0 (N, 1) where a stream begins anew -> loss. */
   forward(tokens: Tensor, targets: Tensor, keep: Tensor): Tensor {
-    const { logits, state } = this.model.forward(tokens, this.state.forward(keep));
+    const { output, state } = this.model.read(tokens, this.state.forward(keep));
     this.state.update(state);
-    return tokenLoss(logits, targets);
+    return this.model.loss(output, targets);
   }
 }
 

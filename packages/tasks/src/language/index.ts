@@ -1,10 +1,12 @@
 export { type BeamOptions, beamSearch, type Hypothesis, type Stepper } from "./beam.ts";
-export { CarriedModel, CarriedState, tokenLoss } from "./carried.ts";
+export { CarriedModel, CarriedState } from "./carried.ts";
 export {
   LanguageModel,
   type LanguageModelOptions,
   type ModelState,
   type RecurrentKind,
+  type Softmax,
+  tokenLoss,
 } from "./model.ts";
 export { longestContext, NGram } from "./ngram.ts";
 export { checkSampling, pick, probabilities, type Sampling } from "./sampler.ts";

@@ -20,6 +20,8 @@ function modelOf(change: Partial<LanguageModelOptions> = {}): LanguageModel {
   return new LanguageModel({ ...options, ...change });
 }
 
+const headOf = (model: LanguageModel) => model.head as nn.Linear;
+
 /** Not periodic, over all seven tokens. */
 const text = Uint8Array.from({ length: 700 }, (_, i) => (i * i + Math.floor(i / 5)) % 7);
 
@@ -39,6 +41,8 @@ const variants: Record<string, Partial<LanguageModelOptions>> = {
   rnn: { kind: "rnn" },
   "lstm, embedding": { embedding: 4 },
   "gru, tied": { kind: "gru", embedding: 4, tied: true },
+  "lstm, sampled softmax": { softmax: "sampled", embedding: 4, tied: true },
+  "lstm, adaptive softmax": { softmax: "adaptive", hidden: 16 },
 };
 
 describe.each(Object.entries(variants))("%s", (_, change) => {
@@ -102,7 +106,7 @@ test("the score of a part is that of one long run, also where it is cut into str
   for (let at = 500; at < 3000; at += 250) sum += await score(long, at, at + 250);
   expect(rows).toBeCloseTo(sum / 10, 4);
   // Trained weights are seen at once.
-  (model.head.bias!.data as Float32Array)[0] += 1;
+  (headOf(model).bias!.data as Float32Array)[0] += 1;
   expect(await score(text, 600, 700)).toBeCloseTo(await plainScore(model, 600, 700), 4);
 });
 
@@ -156,8 +160,8 @@ test("variational dropout leaves the same units out at all steps", async () => {
     const model = modelOf({ layers: 1, dropout: 0.5, variational });
     // The head shows the layer's outputs themselves.
     const head = Float32Array.from({ length: 7 * width }, (_, i) => Number(i % (width + 1) === 0));
-    (model.head.weight.data as Float32Array).set(head);
-    (model.head.bias!.data as Float32Array).fill(0);
+    (headOf(model).weight.data as Float32Array).set(head);
+    (headOf(model).bias!.data as Float32Array).fill(0);
     const { logits } = model.forward(tensor(Int32Array.from(text.subarray(0, 9)), [1, 9], "int32"));
     const { data: seen } = await evaluate(logits, { seed: 6 });
     const out = Array.from({ length: 9 }, (_, step) =>
@@ -173,6 +177,6 @@ test("variational dropout leaves the same units out at all steps", async () => {
 test("tied weights are one parameter, trained from both sides", () => {
   const model = modelOf({ embedding: 5, tied: true });
   expect(model.namedParameters().map(([name]) => name)).not.toContain("head.weight");
-  expect(model.head.weight).toBe(model.embedding!.weight);
+  expect(headOf(model).weight).toBe(model.embedding!.weight);
   expect(model.stateSizes()).toEqual({ h0: 6, c0: 6, h1: 5, c1: 5 });
 });

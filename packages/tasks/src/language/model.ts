@@ -2,6 +2,11 @@ import { nn, ops, random, type Size, type Tensor } from "tensorlane";
 
 export type RecurrentKind = "rnn" | "lstm" | "gru";
 
+/** How the probabilities of many words are learnt: over all of them, against a sample, or in clusters. */
+export type Softmax = "full" | "sampled" | "adaptive";
+
+type Head = nn.Linear | nn.SampledSoftmaxLoss | nn.AdaptiveLogSoftmaxWithLoss;
+
 /** What a language model is made of; kept in `run.json`, so that the model can be built again. */
 export interface LanguageModelOptions {
   readonly kind: RecurrentKind;
@@ -20,6 +25,8 @@ export interface LanguageModelOptions {
   readonly variational: boolean;
   /** Share of the weights from state to state that is left out for a window (Merity et al. 2018). */
   readonly weightDropout: number;
+  /** "full" where it is absent. The two others want tokens in the order of their frequency. */
+  readonly softmax?: Softmax;
 }
 
 /** Carried states by name, `h0`, `c0`, `h1`, ... for the layers from below, (N, units) each. */
@@ -38,7 +45,7 @@ export class LanguageModel extends nn.Module {
   readonly options: LanguageModelOptions;
   readonly embedding?: nn.Embedding;
   readonly layers: readonly (nn.RNN | nn.LSTM | nn.GRU)[];
-  readonly head: nn.Linear;
+  readonly head: Head;
 
   constructor(options: LanguageModelOptions) {
     super();
@@ -52,7 +59,7 @@ export class LanguageModel extends nn.Module {
       const inputSize = sizes[i - 1] ?? (embedding || tokens);
       return new layerOf[kind]({ inputSize, hiddenSize, weightDropout });
     });
-    this.head = new nn.Linear({ inFeatures: sizes.at(-1)!, outFeatures: tokens });
+    this.head = headOf(options, sizes.at(-1)!);
     if (tied && this.embedding) {
       // The embedding's normal distribution of spread 1 would saturate the softmax as output weights.
       nn.init.reset(this.embedding.weight, nn.init.uniform(-0.1, 0.1));
@@ -64,12 +71,33 @@ export class LanguageModel extends nn.Module {
     tokens: Tensor,
     state: ModelState = this.zeroState(tokens.shape[0]!),
   ): { readonly logits: Tensor; readonly state: ModelState } {
+    const { output, state: after } = this.read(tokens, state);
+    return { logits: this.logits(output), state: after };
+  }
+
+  /** What `forward` predicts from: token ids (N, T) -> (T, N, units) and the states after them. */
+  read(tokens: Tensor, state: ModelState): { readonly output: Tensor; readonly state: ModelState } {
     const steps = ops.transpose(tokens, 0, 1);
     const x = this.embedding
       ? this.leaveOut(this.embedding.forward(steps), this.options.dropout)
       : ops.oneHot(steps, this.options.tokens);
     const { output, state: after } = this.climb(x, state);
-    return { logits: this.head.forward(this.leaveOut(output, this.options.dropout)), state: after };
+    return { output: this.leaveOut(output, this.options.dropout), state: after };
+  }
+
+  /** Mean nats of the ids (N, T) that follow what was read; a sampled softmax estimates them while training. */
+  loss(output: Tensor, targets: Tensor): Tensor {
+    if (this.head instanceof nn.Linear) return tokenLoss(this.head.forward(output), targets);
+    const rows = ops.flatten(output, 0, 1);
+    const loss = this.head.forward(rows, ops.flatten(ops.transpose(targets, 0, 1)));
+    return "loss" in loss ? loss.loss : loss;
+  }
+
+  /** Exact with every softmax: (T, N, units) -> (T, N, V). */
+  private logits(output: Tensor): Tensor {
+    if (this.head instanceof nn.Linear) return this.head.forward(output);
+    const logs = this.head.logProb(ops.flatten(output, 0, 1));
+    return ops.reshape(logs, [...output.shape.slice(0, 2), this.options.tokens]);
   }
 
   /** Inputs (T, N, V or embedding) through the layers -> (T, N, units) of the last, and the states after. */
@@ -112,6 +140,31 @@ export class LanguageModel extends nn.Module {
     const mask = random(shape, { kind: "bernoulli", p: 1 - p });
     return ops.mul(x, ops.mul(mask, 1 / (1 - p)));
   }
+}
+
+/** Samples of a sampled softmax at each step. */
+const SAMPLES = 1024;
+
+function headOf({ tokens, softmax = "full" }: LanguageModelOptions, inFeatures: number): Head {
+  if (softmax === "full") return new nn.Linear({ inFeatures, outFeatures: tokens });
+  if (softmax === "sampled") {
+    const numSampled = Math.min(SAMPLES, Math.ceil(tokens / 8));
+    return new nn.SampledSoftmaxLoss({ inFeatures, numClasses: tokens, numSampled });
+  }
+  // Of 40,000 words the 2000 most frequent, the next 8000, and the others.
+  const cutoffs = [Math.ceil(tokens / 20), Math.ceil(tokens / 4)];
+  return new nn.AdaptiveLogSoftmaxWithLoss({ inFeatures, nClasses: tokens, cutoffs });
+}
+
+/** Mean cross entropy in nats of logits (T, N, V) with the ids (N, T) that follow; those of -100 are left out. */
+export function tokenLoss(
+  logits: Tensor,
+  targets: Tensor,
+  reduction: "mean" | "sum" = "mean",
+): Tensor {
+  const classes = logits.shape.at(-1)!;
+  const flat = ops.reshape(ops.transpose(targets, 0, 1), [targets.size]);
+  return nn.crossEntropy(ops.reshape(logits, [targets.size, classes]), flat, { reduction });
 }
 
 /** Units of each layer. */

@@ -1,6 +1,5 @@
 import { compile, type Value } from "tensorlane";
-import { tokenLoss } from "./carried.ts";
-import type { LanguageModel } from "./model.ts";
+import { type LanguageModel, tokenLoss } from "./model.ts";
 import type { TokenIds } from "./vocabulary.ts";
 import { windowFields } from "./windows.ts";
 

@@ -20,6 +20,7 @@ export interface RollModelOptions
  * and the states before them -> logits (T, N, 88) and the states after them.
  */
 export class RollModel extends LanguageModel {
+  declare readonly head: nn.Linear;
   readonly recall?: Recall;
   /** Reads the state together with what was recalled. */
   readonly recalled?: nn.Linear;
