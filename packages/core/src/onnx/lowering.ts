@@ -75,6 +75,11 @@ export class Lowering {
     this.rewriter = parent ? undefined : options.rewrite?.(this);
   }
 
+  /** Whether an engine runs this model its own way at once: what is fast there counts, not what files say. */
+  get isRewritten(): boolean {
+    return this.options.rewrite !== undefined;
+  }
+
   /** Emits one ONNX node; returns the names of its outputs. */
   node(
     opType: string,
