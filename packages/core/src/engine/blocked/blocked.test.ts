@@ -39,7 +39,7 @@ async function expectSame(tensors: readonly Tensor[], tolerance = 2e-5): Promise
   for (const [i, { data, shape }] of theirs.entries()) {
     expect(ours[i].shape).toEqual(shape);
     const [a, b] = [ours[i].data as Float32Array, data as Float32Array];
-    const scale = Math.max(...b.map(Math.abs), 1e-6);
+    const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
     let worst = 0;
     for (let j = 0; j < b.length; j++) worst = Math.max(worst, Math.abs(a[j] - b[j]) / scale);
     expect(worst, `output ${i} of ${tensors[i]}`).toBeLessThan(tolerance);
@@ -60,6 +60,9 @@ describe("convolution: values and both gradients", () => {
     ["dilation", [2, 16, 9, 9], [16, 16, 3, 3], { dilation: 2, padding: 2 }],
     ["more padding than kernel", [1, 16, 4, 4], [16, 16, 1, 1], { padding: 1 }],
     ["a first layer", [2, 3, 12, 12], [32, 3, 7, 7], { stride: 2, padding: 3 }],
+    ["few input channels", [3, 6, 9, 8], [16, 6, 5, 3], {}],
+    ["few input channels, padded", [2, 5, 6, 9], [32, 5, 3, 3], { padding: [2, 1] }],
+    ["few input channels, all of the padding", [2, 1, 4, 4], [16, 1, 3, 3], { padding: 3 }],
     ["groups", [2, 32, 6, 6], [32, 16, 3, 3], { groups: 2, padding: 1 }],
     ["broken blocks", [2, 24, 6, 6], [40, 24, 3, 3], { padding: 1 }],
   ])("%s", async ([, image, kernel, options]) => {
@@ -94,6 +97,16 @@ describe("convolution: values and both gradients", () => {
     const tensors = withSlopes(ops.conv2d(x, w, undefined, options), [w]).slice(1);
     await expectSame(tensors, 2e-4);
   });
+});
+
+test("a few rows times a large matrix, values and gradients", async () => {
+  const [x, w] = [filled([8, 1024], 1), filled([1024, 1056], 2)];
+  const tensors = withSlopes(ops.matmul(x, w), [x, w]);
+  await expectSame(tensors, 1e-4);
+  const { model } = lowerGraph([ops.matmul(x, w)], { rewrite });
+  expect(model.graph!.node.map(({ opType }) => opType)).toContain("ReduceSum");
+  const few = lowerGraph([ops.matmul(filled([8, 32], 1), filled([32, 8], 2))], { rewrite });
+  expect(few.model.graph!.node.map(({ opType }) => opType)).not.toContain("ReduceSum");
 });
 
 /** What goes in is blocked already. */

@@ -91,9 +91,10 @@ function phasesOf(size: number, out: number, kernel: number, stride: number, pad
 export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   const [grad, weight] = blocks.inputsOf(node);
   const { strides, pads, dilations, groups } = node.attrs as Conv;
+  const from = blocks.imagesOf(grad);
+  if (from && isThin(blocks, node)) return thinDataGradient(blocks, node);
   const kernel = kernelOf(blocks, weight);
   const images = blocks.imagesOf(node.outputs[0]);
-  const from = blocks.imagesOf(grad);
   if (groups !== 1 || !kernel || !images || !from || dilations.some((d) => d !== 1)) return false;
   const [n, c, ...size] = images;
   if (size.some((s, i) => s % strides[i] !== 0)) return false;
@@ -123,6 +124,46 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   };
   const phases = rows.map((row) => columns.map((column) => part(row, column)));
   blocks.hold(node.outputs[0], interleaved(blocks, phases, images));
+  return true;
+}
+
+/** Less than a block of input channels at stride 1, such as the 6 that LeNet-5's second convolution reads. */
+function isThin(blocks: Blocks, node: Node): boolean {
+  const [grad, weight] = blocks.inputsOf(node);
+  const { strides, pads, dilations, groups } = node.attrs as Conv;
+  if (!isStatic(weight.shape) || weight.shape.includes(0) || groups !== 1) return false;
+  const [k, c, ...kernel] = weight.shape;
+  return (
+    c < blocks.size &&
+    k % blocks.size === 0 &&
+    isStatic(grad.shape) &&
+    [...strides, ...dilations].every((n) => n === 1) &&
+    pads.every((n, side) => n < kernel[side % 2])
+  );
+}
+
+/** The weight gets zeros for the channels that a block lacks; the way back to plain images leaves them out. */
+function thinDataGradient(blocks: Blocks, node: Node): boolean {
+  const [grad, weight] = blocks.inputsOf(node);
+  const { pads } = node.attrs as Conv;
+  const [k, c, height, width] = weight.shape as [number, number, number, number];
+  const { size, onnx } = blocks;
+  const missing = onnx.builder.ints([0, 0, 0, 0, 0, size - c, 0, 0]);
+  const whole = blocks.standard("Pad", [onnx.nameOf(weight), missing]);
+  const kernel = [k, size, height, width] as const;
+  const taps = Array.from({ length: height * width }, (_, i) => height * width - 1 - i);
+  const turned = turnedKernel(blocks, chunksOf(blocks, whole, kernel), kernel, taps);
+  const images = blocks.convolve(
+    blocks.blocked(grad),
+    blocks.reshape(turned, [size, k, height, width]),
+    {},
+    {
+      kernel_shape: [height, width],
+      pads: pads.map((n, side) => [height, width][side % 2] - 1 - n),
+      group: 1,
+    },
+  );
+  onnx.define(node.outputs[0], blocks.node("ReorderOutput", [images], { channels: c }));
   return true;
 }
 

@@ -2,6 +2,7 @@ import { reluGradientOp, reluOp } from "../../graph/ops/activations.ts";
 import { batchNormGradientOp, batchNormTrainOp } from "../../graph/ops/channelNorm.ts";
 import { convDataGradientOp, convOp, convWeightGradientOp } from "../../graph/ops/conv.ts";
 import { addOp } from "../../graph/ops/elementwise.ts";
+import { matmulOp } from "../../graph/ops/matmul.ts";
 import { maxPoolGradientOp, maxPoolOp } from "../../graph/ops/pool.ts";
 import { meanOp } from "../../graph/ops/reduce.ts";
 import { concatOp } from "../../graph/ops/shape.ts";
@@ -9,6 +10,7 @@ import type { Op } from "../../graph/tensor.ts";
 import type { Rewrite } from "../../onnx/lowering.ts";
 import { convRule, dataGradientRule } from "./conv.ts";
 import { addRule, concatRule, reluRule } from "./elementwise.ts";
+import { fewRowsRule } from "./fewRows.ts";
 import { Blocks, type Rule, type Rules } from "./layout.ts";
 import { batchNormGradientRule, batchNormTrainRule, reluGradientRule } from "./norm.ts";
 import { globalMeanRule, maxPoolRule } from "./pool.ts";
@@ -20,7 +22,7 @@ const entry = <A extends object>(op: Op<A>, rule: Rule): readonly [Op, Rule] => 
   rule,
 ];
 
-/** What is computed in the blocked layout. */
+/** What is computed in the blocked layout, and products that are computed otherwise than asked for. */
 const rules: Rules = new Map([
   entry(convOp, convRule),
   entry(convDataGradientOp, dataGradientRule),
@@ -34,6 +36,7 @@ const rules: Rules = new Map([
   entry(maxPoolOp, maxPoolRule),
   entry(maxPoolGradientOp, maxPoolGradientRule),
   entry(meanOp, globalMeanRule),
+  entry(matmulOp, fewRowsRule),
 ]);
 
 /** Lowers convolutional networks for ONNX Runtime's CPU provider, with blocks of `size` channels. */
