@@ -1,5 +1,6 @@
 import type { MaxPool } from "../../graph/ops/pool.ts";
 import type { Node } from "../../graph/tensor.ts";
+import { f32s } from "../../onnx/builder.ts";
 import type { Blocks, Images } from "./layout.ts";
 import { isPlainPool, maxPool } from "./pool.ts";
 import { interleaved } from "./strides.ts";
@@ -58,11 +59,11 @@ function toFirst(
   const { axis, taps, stride, before, after } = along;
   if (taps === 1 && stride === 1 && before === 0 && after === 0) return grad;
   const parts: Part[] = [];
+  const negative = blocks.standard("Neg", [maxima]);
   let rest = grad;
   for (let tap = 0; tap < taps; tap++) {
-    const equal = blocks.standard("Equal", [under(blocks, x, from, along, tap), maxima]);
-    // float32, as ONNX numbers it.
-    const hits = inside(blocks, blocks.standard("Cast", [equal], { to: 1 }), from, to, along, tap);
+    const equal = equals(blocks, x, from, negative, along, tap);
+    const hits = inside(blocks, equal, from, to, along, tap);
     const part = blocks.standard("Mul", [rest, hits]);
     parts.push({ offset: tap - before, part });
     if (tap < taps - 1) rest = blocks.standard("Sub", [rest, part]);
@@ -83,13 +84,27 @@ function oneHot(blocks: Blocks, channels: number, axis: 0 | 1, size: number, at:
 const padsAlong = (axis: 0 | 1, before: number, after: number): number[] =>
   axis === 0 ? [before, 0, after, 0] : [0, before, 0, after];
 
-/** What lies under one tap of every window; zeros in the padding. A convolution copies faster than Slice. */
-function under(blocks: Blocks, x: string, [, c]: Images, along: Along, tap: number): string {
+/** 2^127 (x - max) + 1, cut to 0 ... 1: 1 where equal; a difference that it does not bring to 0 is below 2^-127. */
+const equality = { activation: "HardSigmoid", activation_params: f32s([2 ** 127, 1]) };
+
+/**
+ * 1 where what lies under one tap of every window equals its maximum, 0 elsewhere; zeros stand for the padding. A
+ * convolution, because it takes the difference and the limits along in the pass that a Slice alone would need.
+ */
+function equals(
+  blocks: Blocks,
+  x: string,
+  [, c]: Images,
+  negative: string,
+  along: Along,
+  tap: number,
+): string {
   const { axis, taps, stride, before, after } = along;
   const { weight, kernel } = oneHot(blocks, c, axis, taps, tap);
   const strides = axis === 0 ? [stride, 1] : [1, stride];
   const pads = padsAlong(axis, before, after);
-  return blocks.convolve(x, weight, {}, { kernel_shape: kernel, strides, pads, group: c });
+  const attributes = { kernel_shape: kernel, strides, pads, group: c, ...equality };
+  return blocks.convolve(x, weight, { sum: negative }, attributes);
 }
 
 /** Without the hits that lie in the padding, whose zeros could equal a maximum. */
