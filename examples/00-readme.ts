@@ -15,11 +15,11 @@ const windows = new data.WindowDataset({ values, columns: 1, stepsIn: 12, stepsO
 const loader = new data.DataLoader(windows, { batchSize: 32, shuffle: true, dropLast: true });
 
 const trainer = new Trainer(new Forecaster(), {
-  loss: (model, { x, y }) => nn.mseLoss(model.forward(x), y.squeeze(1)),
+  loss: (model, { x, y }) => nn.mseLoss(model.forward(x!), y!.squeeze(1)),
   optimizer: new optim.AdamW({ lr: 0.01 }),
 });
 const { history } = await trainer.fit(loader, { epochs: 10 });
-console.log("loss", history[0].loss, "->", history[9].loss);
+console.log("loss", history[0]!.loss, "->", history[9]!.loss);
 
 // A standard ONNX file: any runtime reads it, at any batch size.
 const shape = [new Dim("batch"), 12, 1];

@@ -43,8 +43,8 @@ for (const [i, [, parameter]] of named.entries()) {
       losses.push(Number((await evaluate(loss())).data[0]));
     }
     parameter.data[k] = before;
-    const quotient = (losses[0] - losses[1]) / (2 * step);
-    worst = Math.max(worst, Math.abs(quotient - Number(slopes[i].data[k])));
+    const quotient = (losses[0]! - losses[1]!) / (2 * step);
+    worst = Math.max(worst, Math.abs(quotient - Number(slopes[i]!.data[k])));
   }
 }
 console.log(named.map(([name]) => name).join(", "));

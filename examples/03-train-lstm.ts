@@ -26,13 +26,13 @@ console.log(inspect.summaryText(inspect.summary(model, [12, 1])));
 
 const trainer = new Trainer(model, {
   // The last batch is filled up with rows of weight 0, so that all batches have one size.
-  loss: (model, { x, y, weight }) => nn.mseLoss(model.forward(x), y, { sampleWeight: weight }),
+  loss: (model, { x, y, weight }) => nn.mseLoss(model.forward(x!), y!, { sampleWeight: weight! }),
   optimizer: new optim.AdamW({ lr: 0.01 }),
   callbacks: [
     {
       onEpoch: ({ epoch, loss, validation }) => {
         if (epoch % 10 === 9) {
-          console.log(`epoch ${epoch + 1}`, loss.toFixed(4), validation!.loss.toFixed(4));
+          console.log(`epoch ${epoch + 1}`, loss.toFixed(4), validation!.loss!.toFixed(4));
         }
       },
     },

@@ -20,7 +20,7 @@ for (const n of [1, 5]) {
   const ours = await evaluate(model.forward(tensor(floats, [n, 12, 3])).output);
   let gap = 0;
   for (const [i, value] of ours.data.entries()) {
-    gap = Math.max(gap, Math.abs(Number(value) - Number(theirs.output.data[i])));
+    gap = Math.max(gap, Math.abs(Number(value) - Number(theirs.output!.data[i])));
   }
-  console.log(`[${theirs.output.dims}]`, gap < 1e-5 ? "same numbers" : `differs by ${gap}`);
+  console.log(`[${theirs.output!.dims}]`, gap < 1e-5 ? "same numbers" : `differs by ${gap}`);
 }

@@ -30,7 +30,7 @@ const labels = Int32Array.from({ length: count }, (_, n) => n % 2);
 for (let i = 0; i < images.length; i++) {
   const [n, row, column] = [Math.floor(i / 64), Math.floor(i / 8) % 8, i % 8];
   images[i] = ((n % 2 ? row : column) + n) % 4 < 2 ? 1 : 0;
-  images[i] += 0.2 * Math.sin(i * 12.9898);
+  images[i]! += 0.2 * Math.sin(i * 12.9898);
 }
 const set = new data.ArrayDataset({
   x: { data: images, shape: [count, 1, 8, 8] },
@@ -41,13 +41,13 @@ const correct = (scores: Tensor, y: Tensor) =>
   scores.argmax({ dim: 1 }).cast("int32").equal(y).cast("float32").mean();
 const trainer = new Trainer(model, {
   loss: (net, { x, y }) => {
-    const scores = net.forward(x);
-    return { loss: nn.crossEntropy(scores, y), metrics: { accuracy: correct(scores, y) } };
+    const scores = net.forward(x!);
+    return { loss: nn.crossEntropy(scores, y!), metrics: { accuracy: correct(scores, y!) } };
   },
   optimizer: new optim.Adam({ lr: 0.1 }),
 });
 const { history } = await trainer.fit(loader, { epochs: 30 });
-for (const { loss, metrics } of [history[0], history[29]]) {
+for (const { loss, metrics } of [history[0]!, history[29]!]) {
   console.log(loss.toFixed(3), metrics.accuracy);
 }
 

@@ -19,12 +19,12 @@ const model = new nn.Sequential(
 );
 const trainer = new Trainer(model, {
   loss: (net, { x, y }) => {
-    const scores = net.forward(x); // (N, 784) -> (N, 10)
-    const right = scores.argmax({ dim: 1 }).cast("int32").equal(y).cast("float32").mean();
-    return { loss: nn.crossEntropy(scores, y), metrics: { right } };
+    const scores = net.forward(x!); // (N, 784) -> (N, 10)
+    const right = scores.argmax({ dim: 1 }).cast("int32").equal(y!).cast("float32").mean();
+    return { loss: nn.crossEntropy(scores, y!), metrics: { right } };
   },
   optimizer: new optim.AdamW({ lr: 2e-3 }),
 });
 await trainer.fit(train, { epochs: 5 });
 const { right } = await trainer.evaluate(test);
-console.log(`digits told rightly: ${(100 * right).toFixed(1)} % of 2000 new ones`);
+console.log(`digits told rightly: ${(100 * right!).toFixed(1)} % of 2000 new ones`);

@@ -30,7 +30,7 @@ class Namer extends nn.Module {
 
   /** Languages (N) and letters (N, T) -> scores of the next letter (N, T, 27) */
   forward(language: Tensor, read: Tensor): Tensor {
-    const told = this.language.forward(language).unsqueeze(1).expand([read.shape[0], places, 16]);
+    const told = this.language.forward(language).unsqueeze(1).expand([read.shape[0]!, places, 16]);
     const { output } = this.lstm.forward(ops.concat([told, this.letter.forward(read)], -1));
     return this.head.forward(output);
   }
@@ -39,7 +39,7 @@ class Namer extends nn.Module {
 nn.manualSeed(1);
 const trainer = new Trainer(new Namer(), {
   loss: (net, { language, read, written }) =>
-    nn.crossEntropy(net.forward(language, read).transpose(1, 2), written, { ignoreIndex: -1 }),
+    nn.crossEntropy(net.forward(language!, read!).transpose(1, 2), written!, { ignoreIndex: -1 }),
   optimizer: new optim.AdamW({ lr: 4e-3 }),
 });
 const batches = { batchSize: 64, dropLast: true };
@@ -54,13 +54,13 @@ await trainer.fit(train, { epochs: 8 });
 // Beside it: every letter as likely as it is among the letters learnt from, whatever the language.
 const ends = (name: string) => [...idsOf(name), 0];
 const counts = new Array<number>(letters).fill(0);
-for (const [name] of names.slice(0, cut)) for (const id of ends(name)) counts[id]++;
+for (const [name] of names.slice(0, cut)) for (const id of ends(name)) counts[id]!++;
 const all = counts.reduce((a, b) => a + b);
 const tested = names.slice(cut).flatMap(([name]) => ends(name));
-const plain = tested.reduce((sum, id) => sum - Math.log((counts[id] + 1) / (all + letters)), 0);
+const plain = tested.reduce((sum, id) => sum - Math.log((counts[id]! + 1) / (all + letters)), 0);
 const { loss } = await trainer.evaluate(new data.DataLoader(part(names.slice(cut)), batches));
 console.log(
-  `nats a letter: ${loss.toFixed(2)}, by frequency alone ${(plain / tested.length).toFixed(2)}`,
+  `nats a letter: ${loss!.toFixed(2)}, by frequency alone ${(plain / tested.length).toFixed(2)}`,
 );
 
 // Write one name for each language: draw a letter, read it, draw the next.

@@ -32,9 +32,9 @@ class Reader extends nn.Module {
 nn.manualSeed(1);
 const trainer = new Trainer(new Reader(), {
   loss: (net, { letters, length, language }) => {
-    const scores = net.forward(letters, length);
-    const right = scores.argmax({ dim: 1 }).cast("int32").equal(language).cast("float32").mean();
-    return { loss: nn.crossEntropy(scores, language), metrics: { right } };
+    const scores = net.forward(letters!, length!);
+    const right = scores.argmax({ dim: 1 }).cast("int32").equal(language!).cast("float32").mean();
+    return { loss: nn.crossEntropy(scores, language!), metrics: { right } };
   },
   optimizer: new optim.AdamW({ lr: 5e-3 }),
 });
@@ -51,5 +51,5 @@ const { right } = await trainer.evaluate(new data.DataLoader(part(names.slice(cu
 const counts = languages.map((_, i) => names.filter(([, language]) => language === i).length);
 const most = Math.max(...counts) / names.length;
 console.log(
-  `languages told rightly: ${(100 * right).toFixed(1)} %; the most frequent is ${(100 * most).toFixed(1)} %`,
+  `languages told rightly: ${(100 * right!).toFixed(1)} %; the most frequent is ${(100 * most).toFixed(1)} %`,
 );

@@ -41,12 +41,12 @@ class Capitals extends nn.Module {
 nn.manualSeed(1);
 const trainer = new Trainer(new Capitals(), {
   loss: (net, { x, capital }) => {
-    const scores = net.forward(x);
+    const scores = net.forward(x!);
     const found = scores.greater(0).cast("float32");
-    const both = found.mul(capital).mean();
+    const both = found.mul(capital!).mean();
     return {
-      loss: nn.bceWithLogits(scores, capital),
-      metrics: { both, found: found.mean(), capitals: capital.mean() },
+      loss: nn.bceWithLogits(scores, capital!),
+      metrics: { both, found: found.mean(), capitals: capital!.mean() },
     };
   },
   optimizer: new optim.AdamW({ lr: 8e-3 }),
@@ -57,6 +57,6 @@ await trainer.fit(train, { epochs: 3 });
 const test = new data.DataLoader(part(180_000, 200_000), batches);
 const { both, found, capitals } = await trainer.evaluate(test);
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-console.log(`${percent(capitals)} of the characters are capitals`);
-console.log(`of the capitals found: ${percent(both / capitals)}`);
-console.log(`of those found right: ${percent(both / found)}`);
+console.log(`${percent(capitals!)} of the characters are capitals`);
+console.log(`of the capitals found: ${percent(both! / capitals!)}`);
+console.log(`of those found right: ${percent(both! / found!)}`);

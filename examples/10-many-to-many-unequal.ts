@@ -12,7 +12,7 @@ const idsOf = (word: string, length: number) =>
 function part(chosen: readonly string[]) {
   const ints = (rows: readonly number[][]) => ({
     data: Int32Array.from(rows.flat()),
-    shape: [rows.length, rows[0].length],
+    shape: [rows.length, rows[0]!.length],
   });
   return new data.ArrayDataset({
     source: ints(chosen.map((word) => idsOf(consonants(word), read))),
@@ -31,8 +31,8 @@ const model = new nn.EncoderDecoder({
 });
 const trainer = new Trainer(model, {
   loss: (net, { source, length, given, target }) => {
-    const { logits } = net.forward(source, length, { tokens: given }); // (T, N, 27)
-    return nn.crossEntropy(logits.permute([1, 2, 0]), target);
+    const { logits } = net.forward(source!, length!, { tokens: given! }); // (T, N, 27)
+    return nn.crossEntropy(logits.permute([1, 2, 0]), target!);
   },
   optimizer: new optim.AdamW({ lr: 6e-3 }),
 });
@@ -49,7 +49,7 @@ const asTensor = ({ data: values, shape }: data.Batch[string]): Tensor =>
 const { source, length } = part(tested).get(Array.from(tested.keys()));
 const start = tensor(new Int32Array(tested.length), [tested.length], "int32");
 model.eval();
-const { tokens } = model.write(asTensor(source), asTensor(length), start, written);
+const { tokens } = model.write(asTensor(source!), asTensor(length!), start, written);
 const { data: ids } = await evaluate(tokens);
 const guesses = tested.map((_, i) => {
   const letters = Array.from(ids.subarray(i * written, (i + 1) * written), Number);
@@ -63,4 +63,5 @@ const share = (right: (word: string, i: number) => boolean) =>
   `${((100 * tested.filter(right).length) / tested.length).toFixed(1)} %`;
 console.log(`words written rightly: ${share((word, i) => word === guesses[i])}`);
 console.log(`right as they are read: ${share((word) => word === consonants(word))}`);
-for (let i = 0; i < 8; i++) console.log(`${consonants(tested[i])} -> ${guesses[i]} (${tested[i]})`);
+for (let i = 0; i < 8; i++)
+  console.log(`${consonants(tested[i]!)} -> ${guesses[i]} (${tested[i]})`);

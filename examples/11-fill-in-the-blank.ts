@@ -14,13 +14,13 @@ const side = 5;
 
 function part(from: number, to: number) {
   const places: number[] = [];
-  for (let i = from + side; i + side < to; i++) if (ids[i] > 1) places.push(i);
+  for (let i = from + side; i + side < to; i++) if (ids[i]! > 1) places.push(i);
   const around = places.flatMap((i) =>
     Array.from({ length: 2 * side + 1 }, (_, t) => (t === side ? 0 : ids[i + t - side])),
   );
   return new data.ArrayDataset({
     around: { data: Int32Array.from(around), shape: [places.length, 2 * side + 1] },
-    word: { data: Int32Array.from(places, (i) => ids[i]) },
+    word: { data: Int32Array.from(places, (i) => ids[i]!) },
   });
 }
 
@@ -53,15 +53,15 @@ for (const bidirectional of [false, true]) {
   nn.manualSeed(1);
   const trainer = new Trainer(new Filler(bidirectional), {
     loss: (net, { around, word }) => {
-      const scores = net.forward(around);
-      const right = scores.argmax({ dim: 1 }).cast("int32").equal(word).cast("float32").mean();
-      return { loss: nn.crossEntropy(scores, word), metrics: { right } };
+      const scores = net.forward(around!);
+      const right = scores.argmax({ dim: 1 }).cast("int32").equal(word!).cast("float32").mean();
+      return { loss: nn.crossEntropy(scores, word!), metrics: { right } };
     },
     optimizer: new optim.AdamW({ lr: 4e-3 }),
   });
   await trainer.fit(train, { epochs: 1 });
   const { right } = await trainer.evaluate(test);
   console.log(
-    `${bidirectional ? "two directions" : "one direction"}: ${(100 * right).toFixed(1)} % right`,
+    `${bidirectional ? "two directions" : "one direction"}: ${(100 * right!).toFixed(1)} % right`,
   );
 }

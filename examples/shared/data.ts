@@ -41,13 +41,13 @@ function drawnDigits() {
   const pixels = Float32Array.from({ length: 10_000 * 784 }, () => 0.4 * random.uniform());
   for (const [n, label] of labels.entries()) {
     const corner = n * 784 + random.integer(6) * 28 + random.integer(12);
-    for (const stroke of strokes[label]) {
+    for (const stroke of strokes[label]!) {
       // 0, 3 and 6 lie across, from top to bottom; the others stand left and right of their gaps.
       const across = Number(stroke) % 3 === 0;
       const row = across ? Number(stroke) * 3 : Number(stroke) > 3 ? 10 : 1;
       const column = across || "14".includes(stroke) ? 0 : 8;
       for (let i = 0; i < 8; i++) {
-        pixels[corner + (across ? row * 28 + i : (row + i) * 28 + column)] += 0.6;
+        pixels[corner + (across ? row * 28 + i : (row + i) * 28 + column)]! += 0.6;
       }
     }
   }
@@ -74,7 +74,7 @@ export async function surnames(): Promise<{ languages: string[]; names: [string,
     return [...plain].slice(0, 900).map((name): [string, number] => [name, language]);
   });
   const order = data.permutation(names.length, 1, 0);
-  return { languages: lists.map(({ role }) => role), names: Array.from(order, (i) => names[i]) };
+  return { languages: lists.map(({ role }) => role), names: Array.from(order, (i) => names[i]!) };
 }
 
 /** Names of six languages that nobody speaks: each has its own consonants and its own ending. */
@@ -82,8 +82,8 @@ function inventedNames() {
   const random = data.randomStream(2);
   const kinds = ["lhqt-i", "wrdk-ton", "schb-er", "zlnp-ini", "kmty-moto", "vgnr-ov"];
   return kinds.map((kind, i) => {
-    const [consonants, ending] = kind.split("-");
-    const syllable = () => consonants[random.integer(4)] + "aeiou"[random.integer(5)];
+    const [consonants, ending] = kind.split("-") as [string, string];
+    const syllable = () => consonants[random.integer(4)]! + "aeiou"[random.integer(5)]!;
     const name = () => syllable() + syllable() + syllable() + ending;
     return { role: `invented ${i + 1}`, list: Array.from({ length: 400 }, name) };
   });
@@ -100,7 +100,7 @@ export const text = () =>
 /** Small talk in which each is always called the same: the word before a noun tells it, and is told by it. */
 function talk(): string {
   const random = data.randomStream(3);
-  const of = (words: string) => words.split(" ")[random.integer(words.split(" ").length)];
+  const of = (words: string) => words.split(" ")[random.integer(words.split(" ").length)]!;
   const line = () =>
     `${of("Anna Bruno Clara David")} ${of("sees hears likes meets")} the ` +
     `${of("old-king young-sailor tired-gardener happy-dog").replace("-", " ")} in ` +

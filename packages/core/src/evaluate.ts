@@ -35,10 +35,10 @@ const caches = new WeakMap<Engine, ExecutableCache>();
  * const [y, dx] = await evaluate([loss, ...gradients(loss, [x])]);
  */
 export async function evaluate(tensors: Tensor, options?: EvaluateOptions): Promise<Result>;
-export async function evaluate(
-  tensors: readonly Tensor[],
+export async function evaluate<const T extends readonly Tensor[]>(
+  tensors: T,
   options?: EvaluateOptions,
-): Promise<Result[]>;
+): Promise<{ -readonly [K in keyof T]: Result }>;
 export async function evaluate(
   tensors: Tensor | readonly Tensor[],
   options: EvaluateOptions = {},

@@ -13,11 +13,11 @@ import { dependents, topological } from "../graph/walk.ts";
  * @example
  * const [dw] = gradients(x.matmul(w).square().sum(), [w]);
  */
-export function gradients(
+export function gradients<const T extends readonly Tensor[]>(
   loss: Tensor,
-  wrt: readonly Tensor[],
+  wrt: T,
   options: { readonly upstream?: Tensor } = {},
-): Tensor[] {
+): { -readonly [K in keyof T]: Tensor } {
   if (!options.upstream && loss.size !== 1) {
     throw new TensorlaneError(
       `gradients: the loss must be a scalar, received shape ${format(loss.shape)}; ` +
@@ -25,7 +25,8 @@ export function gradients(
     );
   }
   const upstream = options.upstream ?? ones(loss.shape);
-  return vjp([loss], [upstream], wrt).map((grad, i) => grad ?? zeros(wrt[i].shape));
+  const found = vjp([loss], [upstream], wrt).map((grad, i) => grad ?? zeros(wrt[i].shape));
+  return found as { -readonly [K in keyof T]: Tensor };
 }
 
 /**

@@ -1,8 +1,10 @@
 import { fillRandomAsync, sharedFloats } from "#engine";
 import type { Batch } from "../data/dataset.ts";
 import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
+import { TensorlaneError } from "../errors.ts";
 import { isStatic, staticSize } from "../graph/dim.ts";
 import { allocate } from "../graph/dtype.ts";
+import { missing } from "../graph/inputs.ts";
 import { type Distribution, Parameter, type Tensor } from "../graph/tensor.ts";
 import { encodeModel, type LoweredGraph, lowerGraph } from "../onnx/lowering.ts";
 import { randomStreams } from "../onnx/randomStreams.ts";
@@ -129,11 +131,19 @@ export class BoundGraph {
     return value;
   }
 
-  /** Copies the fields of a batch into the memory of their placeholders, where the graph reads them. */
+  /** Copies the fields of a batch, or of its first samples, into the memory of the placeholders that the graph reads. */
   load(placeholders: Readonly<Record<string, Tensor>>, batch: Batch): void {
     for (const [name, tensor] of Object.entries(placeholders)) {
       const input = this.memory.get(tensor);
-      if (input) (input.data as Float32Array).set(batch[name].data as Float32Array);
+      if (!input) continue;
+      const given = batch[name];
+      if (!given) throw missing("the batch", name, Object.keys(batch));
+      if (given.dtype !== input.dtype || given.data.length > input.data.length) {
+        throw new TensorlaneError(
+          `the batch's field "${name}" must be ${input.dtype}[${input.shape}], received ${given.dtype}[${given.shape}]`,
+        );
+      }
+      (input.data as Float32Array).set(given.data as Float32Array);
     }
   }
 

@@ -1,8 +1,9 @@
 import { defaultEngine } from "#engine";
 import type { Batch, Field } from "../data/dataset.ts";
 import type { Engine, Value } from "../engine/engine.ts";
-import { placeholder, type Tensor } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import { type BoundGraph, CompiledGraph } from "./bound.ts";
+import { batchInputs } from "./trace.ts";
 
 /**
  * Compiles a function of a batch for many runs. Parameters are read where they lie, so the result follows
@@ -19,12 +20,7 @@ export async function compile<Name extends string>(
   build: (batch: Readonly<Record<string, Tensor>>) => Readonly<Record<Name, Tensor>>,
   options: { readonly engine?: Engine; readonly label?: string } = {},
 ): Promise<(batch: Batch) => Promise<Record<Name, Value>>> {
-  const inputs = Object.fromEntries(
-    Object.entries(fields).map(([name, { dtype, shape }]) => [
-      name,
-      placeholder(name, [batchSize, ...shape], dtype),
-    ]),
-  );
+  const inputs = batchInputs("compile: the batch", fields, batchSize);
   const outputs = Object.entries<Tensor>(build(inputs));
   const engine = options.engine ?? (await defaultEngine());
   const tensors = outputs.map(([, tensor]) => tensor);

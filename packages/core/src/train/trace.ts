@@ -2,8 +2,9 @@ import { vjp } from "../autodiff/gradients.ts";
 import type { Field } from "../data/dataset.ts";
 import { TensorlaneError } from "../errors.ts";
 import { format } from "../graph/dim.ts";
+import { inputsByName } from "../graph/inputs.ts";
 import { ones } from "../graph/ops/index.ts";
-import { type Parameter, placeholder, type Tensor } from "../graph/tensor.ts";
+import type { Parameter, Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
 import { type Module, trace, withMode } from "../nn/module.ts";
 
@@ -34,6 +35,19 @@ export interface TracedStep extends TracedLoss {
   }[];
 }
 
+/** Placeholders for the fields of a batch of `size` samples. */
+export function batchInputs(
+  what: string,
+  fields: Readonly<Record<string, Field>>,
+  size: number,
+): BatchTensors {
+  const sized = Object.entries(fields).map(
+    ([name, { dtype, shape }]) => [name, { dtype, shape: [size, ...shape] }] as const,
+  );
+  // Full batches have no weights: a loss may be used with both.
+  return inputsByName(what, Object.fromEntries(sized), "weight");
+}
+
 /** Writes out the loss of a batch of `size` samples in the given mode. */
 export function traceLoss<M extends Module>(
   model: M,
@@ -42,12 +56,7 @@ export function traceLoss<M extends Module>(
   size: number,
   training: boolean,
 ): TracedLoss {
-  const batch = Object.fromEntries(
-    Object.entries(fields).map(([name, { dtype, shape }]) => [
-      name,
-      placeholder(name, [size, ...shape], dtype),
-    ]),
-  );
+  const batch = batchInputs("Trainer: the batch", fields, size);
   const { value, updates } = withMode(model, training, () =>
     trace(model, () => lossOf(model, batch)),
   );

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { createNativeEngine } from "../engine/native/engine.ts";
 import { createWebEngine } from "../engine/web/engine.ts";
 import {
+  compile,
   data,
   evaluate,
   gradients,
@@ -11,6 +12,7 @@ import {
   nn,
   optim,
   type Tensor,
+  TensorlaneError,
   Trainer,
   tensor,
 } from "../index.ts";
@@ -207,5 +209,34 @@ describe("Trainer", () => {
     await expect(trainer.fit(loader(), { epochs: 1 })).rejects.toThrow(
       /module "wrong", operator log/,
     );
+  });
+});
+
+describe("a field that a batch does not have is named, with those it has", () => {
+  const other = new data.DataLoader(
+    new data.ArrayDataset({
+      series: { data: new Float32Array(8 * steps), shape: [8, steps, 1] },
+      y: { data: new Float32Array(8), shape: [8, 1] },
+    }),
+    { batchSize: 4 },
+  );
+  const lacks = /lacks "x", which is read; it has "series", "y"/;
+
+  test("in training and in evaluation", async () => {
+    await expect(trainerOn().fit(other, { epochs: 1 })).rejects.toThrow(lacks);
+    await expect(trainerOn().evaluate(other)).rejects.toThrow(lacks);
+    await expect(trainerOn().fit(other, { epochs: 1 })).rejects.toThrow(TensorlaneError);
+  });
+
+  test("in a compiled function, as it is written and as it runs", async () => {
+    const model = new Net();
+    const wrong = compile(other.fields, 4, ({ x }) => ({ y: model.forward(x) }));
+    await expect(wrong).rejects.toThrow(lacks);
+    const run = await compile(other.fields, 4, ({ series }) => ({ y: model.forward(series) }));
+    const batch = await other.dataset.get([0, 1, 2, 3]);
+    expect((await run(batch)).y.shape).toEqual([4, 1]);
+    await expect(run({ y: batch.y })).rejects.toThrow(/lacks "series", which is read; it has "y"/);
+    const long = { ...batch, series: { ...batch.series, data: new Float32Array(5 * 4 * steps) } };
+    await expect(run(long)).rejects.toThrow(/field "series" must be float32\[4,6,1\]/);
   });
 });
