@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { machine, resultPath, tensorlane } from "./command.js";
 
 const path = resultPath("sentiment");
-const all = ["treelstm", "rntn", "recursive", "lstm", "bilstm", "average"];
+const all = ["treelstm", "rntn", "mv-rnn", "recursive", "lstm", "bilstm", "average"];
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : all;
 const results = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { models: {} };
 

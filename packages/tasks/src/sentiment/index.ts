@@ -25,7 +25,7 @@ const trainOptions: readonly TaskOption[] = [
 export const sentiment: Task = {
   name: "sentiment",
   summary: "judge the sentiment of sentences with tree and sequence networks",
-  models: ["treelstm", "childsum", "rntn", "recursive", "lstm", "bilstm", "average"],
+  models: ["treelstm", "childsum", "rntn", "mv-rnn", "recursive", "lstm", "bilstm", "average"],
   datasets: ["sst"],
   files: "a folder with train.txt, dev.txt and test.txt: labelled trees, one a line",
   inputs: 'sentences ("a fine film.") or trees in brackets',

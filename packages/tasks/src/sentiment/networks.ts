@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import { CLASSES } from "./treebank.ts";
 import type { WordVectors } from "./vocabulary.ts";
 
-export type TreeModel = "treelstm" | "childsum" | "rntn" | "recursive";
+export type TreeModel = "treelstm" | "childsum" | "rntn" | "mv-rnn" | "recursive";
 export type SequenceModel = "lstm" | "bilstm" | "average";
 export type ModelName = TreeModel | SequenceModel;
 
@@ -37,6 +37,10 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
   treelstm: { ...tree, embedding: 100, hidden: 120 },
   childsum: { ...tree, embedding: 100, hidden: 120 },
   rntn: { ...tree, ...plain, embedding: 30, hidden: 30, wordDropout: 0.1, dropout: 0.1 },
+  "mv-rnn": {
+    ...{ ...tree, ...plain, wordDropout: 0.1, dropout: 0.1 },
+    ...{ embedding: nn.MatrixVectorCell.inputSize(25), hidden: 25 },
+  },
   recursive: { ...tree, ...plain, embedding: 60, hidden: 60, wordDropout: 0.2, dropout: 0.2 },
   lstm: sequence,
   bilstm: sequence,
@@ -44,7 +48,7 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
 };
 
 export const isTreeModel = (model: ModelName): model is TreeModel =>
-  ["treelstm", "childsum", "rntn", "recursive"].includes(model);
+  ["treelstm", "childsum", "rntn", "mv-rnn", "recursive"].includes(model);
 
 type Fields = Readonly<Record<string, Tensor>>;
 
@@ -79,12 +83,13 @@ export abstract class SentimentNetwork extends nn.Module {
   }
 }
 
-const cells = {
+const cells: Readonly<Record<TreeModel, new (sizes: nn.TreeCellOptions) => nn.TreeCell>> = {
   treelstm: nn.TreeLSTMCell,
   childsum: nn.ChildSumTreeLSTMCell,
   rntn: nn.TensorCell,
+  "mv-rnn": nn.MatrixVectorCell,
   recursive: nn.RecursiveCell,
-} as const;
+};
 
 /** A recursive network; its fields are those of `data.TreePacks`, without the packs' axis. */
 export class TreeNetwork extends SentimentNetwork {
@@ -153,6 +158,13 @@ export function buildNetwork(spec: NetworkSpec): SentimentNetwork {
       throw new UserError(
         `${model} has words and phrases in one space: --hidden ${hidden} and the word vectors' size ` +
           `${embedding} must be equal.`,
+      );
+    }
+    const matrices = nn.MatrixVectorCell.inputSize(hidden);
+    if (model === "mv-rnn" && embedding !== matrices) {
+      throw new UserError(
+        `mv-rnn keeps a vector and a matrix of every word: with --hidden ${hidden} they take ${matrices} numbers, ` +
+          `received ${embedding}. Give --embedding ${matrices}; vectors of a file do not fit.`,
       );
     }
     return new TreeNetwork({ ...spec, model });

@@ -39,7 +39,7 @@ async function trainOn(name: string, request: TrainRequest = {}, signal?: AbortS
   const options = await planTrain(sentiment, {
     ...{ data: bank, epochs: 12, lr: 0.02, batch: 10, seed: 2, out },
     ...request,
-    extra: { hidden: 8, embedding: 8, ...request.extra },
+    extra: { hidden: 8, embedding: request.models?.[0] === "mv-rnn" ? 64 : 8, ...request.extra },
   });
   const { ui, said } = quietUi();
   return {
@@ -124,6 +124,9 @@ test("options: sentences only, vectors from a file, sizes that do not fit", asyn
   );
   await expect(trainOn("sizes", { models: ["rntn"], extra: { hidden: 4 } })).rejects.toThrow(
     /rntn has words and phrases in one space: --hidden 4/,
+  );
+  await expect(trainOn("matrices", { models: ["mv-rnn"], extra: { hidden: 4 } })).rejects.toThrow(
+    /--hidden 4 they take 32 numbers, received 64. Give --embedding 32/,
   );
 });
 

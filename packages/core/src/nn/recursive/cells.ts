@@ -114,6 +114,90 @@ export class TensorCell extends TreeCell {
   }
 }
 
+export interface MatrixVectorCellOptions extends TreeCellOptions {
+  /** Of the part of a word's matrix that is no diagonal; 3 in the paper. */
+  readonly rank?: number;
+}
+
+/**
+ * The matrix-vector network, MV-RNN (Socher et al. 2012): a node is what it means, a vector, and what it does to its
+ * sibling, a matrix. p = tanh(W [B a; A b] + bias), P = W_M [A; B]. A word's matrix is I + diag(d) + U V, of rank
+ * `rank` beyond the diagonal, so its row of the embedding holds the vector, d, U and V: inputSize must be
+ * `MatrixVectorCell.inputSize(hiddenSize, rank)`. (N, n + n²) twice -> (N, n + n²), n being hiddenSize: the vector,
+ * then the matrix column by column.
+ *
+ * @example
+ * const cell = new nn.MatrixVectorCell({ inputSize: nn.MatrixVectorCell.inputSize(25), hiddenSize: 25 });
+ */
+export class MatrixVectorCell extends TreeCell {
+  readonly hiddenSize: number;
+  readonly stateSize: number;
+  readonly rank: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  /** W_M, (n, 2n). */
+  readonly matrixWeight: Parameter;
+
+  constructor({ inputSize, hiddenSize, rank = 3 }: MatrixVectorCellOptions) {
+    super();
+    const expected = MatrixVectorCell.inputSize(hiddenSize, rank);
+    if (inputSize !== expected) {
+      throw new TensorlaneError(
+        `MatrixVectorCell: a word needs a vector and a matrix, ${expected} numbers for hiddenSize ${hiddenSize} ` +
+          `and rank ${rank}; received inputSize ${inputSize}`,
+      );
+    }
+    this.hiddenSize = hiddenSize;
+    this.stateSize = hiddenSize + hiddenSize ** 2;
+    this.rank = rank;
+    this.weight = parameter([hiddenSize, 2 * hiddenSize], halves);
+    this.bias = parameter([hiddenSize], zeros);
+    this.matrixWeight = parameter([hiddenSize, 2 * hiddenSize], halves);
+  }
+
+  /** Numbers of a word: its vector, the diagonal of its matrix, U and V. */
+  static inputSize(hiddenSize: number, rank = 3): number {
+    return hiddenSize * (2 + 2 * rank);
+  }
+
+  leaf(x: Tensor): Tensor {
+    const { hiddenSize: n, rank } = this;
+    const count = x.shape[0];
+    const [vector, diagonal, u, v] = ops.split(x, [n, n, n * rank, n * rank], -1);
+    const columns = ops.matmul(ops.reshape(v, [count, n, rank]), ops.reshape(u, [count, rank, n]));
+    const own = ops.mul(
+      ops.oneHot(ops.arange(n, "int32"), n),
+      ops.unsqueeze(ops.add(diagonal, 1), -1),
+    );
+    return this.state(vector, ops.add(columns, own));
+  }
+
+  forward(left: Tensor, right: Tensor): Tensor {
+    const [[a, A], [b, B]] = [left, right].map((state) => this.parts(state));
+    // Matrices lie column by column: M x is the sum of columns, each times its element of x.
+    const changed = (columns: Tensor, x: Tensor) =>
+      ops.sum(ops.mul(columns, ops.unsqueeze(x, -1)), { dim: 1 });
+    const seen = both(changed(B, a), changed(A, b));
+    const vector = ops.tanh(ops.linear(seen, this.weight, this.bias));
+    return this.state(vector, ops.linear(both(A, B), this.matrixWeight));
+  }
+
+  override hidden(state: Tensor): Tensor {
+    return ops.split(state, [this.hiddenSize, this.hiddenSize ** 2], -1)[0];
+  }
+
+  /** The vectors (N, n) and the matrices' columns (N, n, n) of states. */
+  private parts(state: Tensor): readonly [Tensor, Tensor] {
+    const n = this.hiddenSize;
+    const [vector, matrix] = ops.split(state, [n, n * n], -1);
+    return [vector, ops.reshape(matrix, [state.shape[0], n, n])];
+  }
+
+  private state(vector: Tensor, columns: Tensor): Tensor {
+    return both(vector, ops.reshape(columns, [vector.shape[0], this.hiddenSize ** 2]));
+  }
+}
+
 /** What the two kinds of Tree-LSTM share: the leaves, and a state of hidden and memory side by side. */
 abstract class TreeLSTMBase extends TreeCell {
   readonly hiddenSize: number;

@@ -10,6 +10,7 @@ import { type Tensor, tensor } from "../../graph/tensor.ts";
 import { manualSeed } from "../init.ts";
 import {
   ChildSumTreeLSTMCell,
+  MatrixVectorCell,
   RecursiveCell,
   TensorCell,
   type TreeCell,
@@ -22,6 +23,7 @@ const sizes = { inputSize: SIZE, hiddenSize: SIZE };
 const kinds = {
   recursive: () => new RecursiveCell(sizes),
   tensor: () => new TensorCell(sizes),
+  matrixVector: () => new MatrixVectorCell({ inputSize: 4 * SIZE, hiddenSize: SIZE, rank: 1 }),
   treeLSTM: () => new TreeLSTMCell(sizes),
   childSum: () => new ChildSumTreeLSTMCell(sizes),
 };
@@ -29,6 +31,7 @@ type Vector = readonly number[];
 
 /** Loops over plain numbers, from the papers' formulas. */
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+const columnsOf = (cell: TreeCell) => (cell instanceof MatrixVectorCell ? 4 * SIZE : SIZE);
 const product = (matrix: ArrayLike<number>, x: Vector, bias?: ArrayLike<number>): number[] =>
   Array.from({ length: matrix.length / x.length }, (_, row) =>
     x.reduce((sum, value, i) => sum + matrix[row * x.length + i] * value, bias?.[row] ?? 0),
@@ -36,6 +39,11 @@ const product = (matrix: ArrayLike<number>, x: Vector, bias?: ArrayLike<number>)
 const floats = (cell: TreeCell, name: string) => cell.stateDict().get(name)!.data as Float32Array;
 
 function plainLeaf(cell: TreeCell, x: Vector): { h: Vector; c: Vector } {
+  if (cell instanceof MatrixVectorCell) {
+    const [h, d, u, v] = [0, 1, 2, 3].map((k) => x.slice(k * SIZE, (k + 1) * SIZE));
+    const c = u.flatMap((row, i) => v.map((column, j) => row * column + (i === j ? 1 + d[i] : 0)));
+    return { h, c };
+  }
   if (!cell.stateDict().has("weight_ih")) return { h: x.map(Math.tanh), c: [] };
   const gates = product(floats(cell, "weight_ih"), x, floats(cell, "bias_ih"));
   const c = x.map((_, k) => sigmoid(gates[k]) * Math.tanh(gates[2 * SIZE + k]));
@@ -57,6 +65,18 @@ const combine: Record<keyof typeof kinds, (cell: TreeCell, a: Plain, b: Plain) =
       return Math.tanh(value + product(slice, x).reduce((sum, v, i) => sum + v * x[i], 0));
     });
     return { h, c: [] };
+  },
+  matrixVector: (cell, a, b) => {
+    const seen = [...product(b.c, a.h), ...product(a.c, b.h)];
+    const h = product(floats(cell, "weight"), seen, floats(cell, "bias")).map(Math.tanh);
+    const W = floats(cell, "matrixWeight");
+    const below = [...a.c, ...b.c];
+    const c = Array.from({ length: SIZE ** 2 }, (_, at) => {
+      const [row, column] = [Math.floor(at / SIZE), at % SIZE];
+      const terms = Array.from({ length: 2 * SIZE }, (_, k) => k);
+      return terms.reduce((sum, k) => sum + W[row * 2 * SIZE + k] * below[k * SIZE + column], 0);
+    });
+    return { h, c };
   },
   treeLSTM: (cell, a, b) => {
     const g = product(floats(cell, "weight_hh"), [...a.h, ...b.h], floats(cell, "bias_hh"));
@@ -81,10 +101,12 @@ const combine: Record<keyof typeof kinds, (cell: TreeCell, a: Plain, b: Plain) =
   },
 };
 
-const table = tensor(
-  Float32Array.from({ length: 20 * SIZE }, (_, i) => Math.sin(1.7 * i + 0.3)),
-  [20, SIZE],
-);
+const tableOf = (columns: number) =>
+  tensor(
+    Float32Array.from({ length: 20 * columns }, (_, i) => Math.sin(1.7 * i + 0.3)),
+    [20, columns],
+  );
+const tables = { [SIZE]: tableOf(SIZE), [4 * SIZE]: tableOf(4 * SIZE) };
 const token = (word: string) => Number(word.slice(1));
 
 /** The network's rows for trees packed together, and what the loss reads of them. */
@@ -95,6 +117,7 @@ function packed(network: Recursive, trees: readonly BinaryTree[], width: number)
     const { data, shape, dtype } = batch[name];
     return tensor(data as Int32Array, shape.slice(1), dtype);
   };
+  const table = tables[columnsOf(network.cell)];
   const states = network.forward(ops.take(table, input("tokens")), {
     leaf: input("leaf"),
     slot: input("slot"),
@@ -107,7 +130,7 @@ function packed(network: Recursive, trees: readonly BinaryTree[], width: number)
 /** The same cell called node by node: hidden states of each tree's nodes. */
 function oneByOne(cell: TreeCell, tree: BinaryTree): Tensor {
   const states = tree.words.map((word) =>
-    cell.leaf(ops.take(table, tensor([token(word)], [1], "int32"))),
+    cell.leaf(ops.take(tables[columnsOf(cell)], tensor([token(word)], [1], "int32"))),
   );
   for (const [i, left] of tree.left.entries()) {
     states.push(cell.forward(states[left], states[tree.right[i]]));
@@ -140,10 +163,13 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])("%s", (kind) => {
           const [{ data }] = await evaluate([states]);
           for (const [t, tree] of trees.entries()) {
             const nodes = tree.words.map((word) => {
-              const at = token(word) * SIZE;
+              const columns = columnsOf(cell);
+              const at = token(word) * columns;
               return plainLeaf(
                 cell,
-                Array.from({ length: SIZE }, (_, i) => Math.fround(Math.sin(1.7 * (at + i) + 0.3))),
+                Array.from({ length: columns }, (_, i) =>
+                  Math.fround(Math.sin(1.7 * (at + i) + 0.3)),
+                ),
               );
             });
             for (const [i, left] of tree.left.entries()) {
@@ -171,7 +197,7 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])("%s", (kind) => {
     const index = rows.flatMap((one) => [...one.rows]);
     const nodes = ops.take(states, tensor(Int32Array.from(index), [index.length], "int32"));
     const plain = ops.concat(trees.map((tree) => oneByOne(cell, tree)));
-    const wanted = [table, ...cell.parameters()];
+    const wanted = [tables[columnsOf(cell)], ...cell.parameters()];
     const both = await evaluate([
       ...gradients(lossOf(nodes), wanted),
       ...gradients(lossOf(plain), wanted),
@@ -208,5 +234,8 @@ test("shapes that do not fit are refused", () => {
   );
   expect(() => new TensorCell({ inputSize: 3, hiddenSize: 4 })).toThrow(
     /inputSize \(3\) and hiddenSize \(4\) must be equal/,
+  );
+  expect(() => new MatrixVectorCell({ inputSize: 4, hiddenSize: 4 })).toThrow(
+    /32 numbers for hiddenSize 4 and rank 3; received inputSize 4/,
   );
 });
