@@ -64,6 +64,7 @@ test.each([
   ["compose", "composers", "composers"],
   ["caption", "captioners", "captioners"],
   ["translate", "translators", "translators"],
+  ["names", "name readers", "name readers"],
 ])("the figures of %s are those of the committed bench", (table, from, to) => {
   const printed = execFileSync(process.execPath, ["bench/table.js", table], { encoding: "utf8" });
   const quoted = read("README.md").split(`<!-- ${from} -->`)[1]?.split(`<!-- end of the ${to} -->`);
