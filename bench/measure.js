@@ -76,8 +76,8 @@ const passes = { train: 3, inference: 1, data: 0 };
  */
 export async function measureRow(row, kind, ours, peers, options) {
   const { seconds, path } = options;
-  const { macs } = await ours.ask("load", { row, kind, path, write: true });
-  const result = { name: row.name, kind, ours: null, pytorch: null, ratio: null };
+  const { macs, way } = await ours.ask("load", { row, kind, path, write: true });
+  const result = { name: row.name, kind, way, ours: null, pytorch: null, ratio: null };
   const finish = (times) => {
     result.ours = median(times);
     result.oursMin = Math.min(...times);

@@ -34,7 +34,7 @@ export function benchTable({ machine, rows, others = [] }) {
   const best = peak(machine);
   const lines = rows.map((row) => [
     row.name,
-    row.kind,
+    row.way ? `${row.kind}, ${row.way}` : row.kind,
     ms(row.ours),
     ms(row.pytorch),
     number(row.ratio, 2),
@@ -85,7 +85,8 @@ export function readmeTable(result) {
 
 /** @param {any} result */
 export const benchMarkdown = (result) =>
-  `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster.\n\n` +
+  `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster. ` +
+  "Inference by the faster of the exported file and the graph compiled in place.\n\n" +
   `${benchTable(result)}\n\n${machineInWords(result)}\n`;
 
 /** Ratios as bars; nothing where there is none. @param {readonly any[]} rows */

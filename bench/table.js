@@ -1,6 +1,7 @@
 // README's tables, made from the committed results: `node bench/table.js` prints the forecasts,
 // `node bench/table.js classify` the classifiers, `node bench/table.js sentiment` the judges of sentences,
-// `node bench/table.js compose` what composes, `node bench/table.js caption` what describes pictures.
+// `node bench/table.js compose` what composes, `node bench/table.js caption` what describes pictures,
+// `node bench/table.js generate` what writes.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -217,7 +218,35 @@ function namesTable() {
   ].join("\n");
 }
 
+function generateTable() {
+  const { machine, results } = read("generate");
+  const rows = ["characters", "words"].flatMap((unit) => {
+    if (!results[unit]) return [];
+    const { train, metrics } = results[unit];
+    const scores = ({ nats, perplexity, natsPerCharacter }) => {
+      const perCharacter = unit === "characters" ? nats : natsPerCharacter;
+      return [nats.toFixed(3), perplexity.toFixed(1), perCharacter?.toFixed(3) ?? "-"];
+    };
+    return [
+      line([unit, "LSTM", ...scores(metrics), train.parameters, `${train.seconds.toFixed(0)} s`]),
+      ...Object.entries(metrics.baselines).map(([name, row]) =>
+        line([unit, name, ...scores(row), "-", "-"]),
+      ),
+    ];
+  });
+  const { model, charactersPerSecond } = results.writing;
+  const head = ["Tiny Shakespeare's last tenth", "model", "nats", "perplexity"];
+  return [
+    line([...head, "nats a character", "parameters", "trained in"]),
+    line(Array(7).fill("---")),
+    ...rows,
+    "",
+    `${model}, writes ${charactersPerSecond.median.toFixed(0)} characters a second. ${madeOn(machine)}`,
+  ].join("\n");
+}
+
 const tables = {
+  generate: generateTable,
   translate: translateTable,
   names: namesTable,
   caption: captionTable,

@@ -61,6 +61,7 @@ test.each([
   ["forecast", "forecast table", "table"],
   ["classify", "classifiers", "classifiers"],
   ["sentiment", "judges", "judges"],
+  ["generate", "writers", "writers"],
   ["compose", "composers", "composers"],
   ["caption", "captioners", "captioners"],
   ["translate", "translators", "translators"],
