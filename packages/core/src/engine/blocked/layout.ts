@@ -6,8 +6,6 @@ import type { Lowering, Rewriter } from "../../onnx/lowering.ts";
 
 /** Operators on the blocked layout, of ONNX Runtime's CPU provider. */
 export const NCHWC = "com.microsoft.nchwc";
-/** ONNX Runtime's other operators, such as products with transposed operands. */
-const MICROSOFT = "com.microsoft";
 
 /** Batch, channels, height and width of a tensor. */
 export type Images = readonly [number, number, number, number];
@@ -38,6 +36,7 @@ export class Blocks implements Rewriter {
   private readonly names = new Map<Tensor, string>();
   private readonly pending = new Map<Tensor, Emit>();
   private readonly uses = new Map<Tensor, number>();
+  private readonly indices = new Map<string, string>();
   private resolve: Resolve = (tensor) => tensor;
 
   constructor(onnx: Lowering, size: number, rules: Rules) {
@@ -130,10 +129,6 @@ export class Blocks implements Rewriter {
   standard(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.onnx.node(type, inputs, attributes)[0];
   }
-  /** A product of matrices, the first transposed: (n, a) and (n, b) -> (a, b). */
-  transposedProduct(a: string, b: string): string {
-    return this.onnx.node("FusedMatMul", [a, b], { transA: 1 }, 1, MICROSOFT)[0];
-  }
   reshape(name: string, shape: readonly number[]): string {
     return this.standard("Reshape", [name, this.onnx.builder.ints(shape)]);
   }
@@ -147,6 +142,26 @@ export class Blocks implements Rewriter {
   part(name: string, axis: number, from: number, count: number): string {
     const ints = [from, from + count, axis].map((value) => this.onnx.builder.ints([value]));
     return this.standard("Slice", [name, ...ints]);
+  }
+  /** Every n-th of the `size` elements of axis 1 of three. */
+  everyNth(name: string, size: number, n: number): string {
+    if (n === 1) return name;
+    const ints = [0, size, 1, n].map((value) => this.onnx.builder.ints([value]));
+    return this.standard("Slice", [name, ...ints]);
+  }
+  /** Which rows a gather takes, in order; made once for equal keys. */
+  positions(key: string, shape: readonly [number], fill: (put: (row: number) => void) => void) {
+    const known = this.indices.get(key);
+    if (known !== undefined) return known;
+    const index = new Int32Array(shape[0]);
+    let at = 0;
+    fill((row) => {
+      index[at++] = row;
+    });
+    if (at !== index.length) throw new Error(`${key}: ${at} positions instead of ${index.length}`);
+    const name = this.onnx.builder.constant("int32", shape, index, "positions");
+    this.indices.set(key, name);
+    return name;
   }
   /** `size` copies of a number. */
   filled(size: number, value: number): string {

@@ -1,189 +1,277 @@
+import { isStatic } from "../../graph/dim.ts";
 import type { Conv } from "../../graph/ops/conv.ts";
-import type { Node } from "../../graph/tensor.ts";
+import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Blocks, Images } from "./layout.ts";
-
-/** Bytes of shifted copies that one product takes at most; beyond, it is cut into several. */
-const MOST_BYTES = 64 * 2 ** 20;
-
-/**
- * From so many bytes of inputs under all taps on, kernel rows are shifted on the gradient's side. In ms
- * (2 cores, both gathers and the product): 16 channels of 32x32, 128 images (75 MB) 6.6 instead of 10.2; 64 of
- * 56x56, 8 images (58 MB) 8.9 instead of 11.3; but 64 of 8x8, 128 images (19 MB) 3.0 instead of 2.7.
- */
-const MANY_BYTES = 32 * 2 ** 20;
-
-/** Products that run side by side, each over a part of the images, are at most so many. */
-const MOST_PARTS = 8;
+import { bestTiling, rowsOfWork, type Tiling } from "./tiling.ts";
 
 interface WeightGradient extends Conv {
   readonly kernel: readonly [number, number];
 }
 
+/** The sizes of one weight gradient. */
+interface Problem extends WeightGradient {
+  readonly images: Images;
+  readonly from: Images;
+}
+
 /**
- * Gradient of conv2d's weight, from [x, grad]: products over all images and positions, of rows of channels
- * that gathers copy whole. Borders are zeros that a 1x1 convolution with padding writes.
+ * Gradient of conv2d's weight, from [x, grad], itself a blocked convolution, whose input channels are images and
+ * positions: dw[k, c, i, j] = Σ over them of grad[k, h, w] x[c, h + i, w + j].
  */
 export function weightGradientRule(blocks: Blocks, node: Node): boolean {
   const [x, grad] = blocks.inputsOf(node);
   const attrs = node.attrs as WeightGradient;
-  const images = blocks.imagesOf(x);
   const from = blocks.imagesOf(grad);
-  if (attrs.groups !== 1 || !images || !from) return false;
-  const { kernel, strides } = attrs;
-  const [, c] = images;
-  const [n, k, height, width] = from;
-  const taps = kernel[0] * kernel[1];
-  const names = [blocks.blocked(x), blocks.blocked(grad)] as const;
-  const bytes = 4 * n * height * width * taps * c;
-  const form =
-    taps === 1
-      ? byPositions
-      : kernel[0] > 1 && strides[0] === 1 && bytes >= MANY_BYTES
-        ? byRowsAndColumns
-        : byTaps;
-  const result = form(blocks, names, images, from, attrs);
-  blocks.onnx.define(node.outputs[0], blocks.reshape(result, [k, c, ...kernel]));
+  if (attrs.groups !== 1 || !from || !isStatic(x.shape) || x.shape.includes(0)) return false;
+  const problem: Problem = { ...attrs, images: x.shape as unknown as Images, from };
+  const emit = blocks.imagesOf(x) && isPointwise(blocks, problem) ? pointwise : tiled;
+  const result = emit(blocks, x, grad, problem);
+  if (result === undefined) return false;
+  blocks.onnx.define(node.outputs[0], result);
   return true;
 }
 
-type Form = (
-  blocks: Blocks,
-  [x, grad]: readonly [string, string],
-  images: Images,
-  from: Images,
-  attrs: WeightGradient,
-) => string;
+// A kernel of one tap --------------------------------------------------------------------------------
 
-/** A kernel of one tap: (positions, K) transposed · (positions, C). */
-const byPositions: Form = (blocks, [x, grad], images, from, attrs) => {
-  const [n, k, height, width] = from;
+/** Whether the product needs no tiles: every position is an input channel. */
+const isPointwise = (blocks: Blocks, { kernel, strides, pads, from: [n, , h, w] }: Problem) =>
+  [...kernel, ...strides].every((s) => s === 1) &&
+  pads.every((p) => p === 0) &&
+  (n * h * w) % blocks.size === 0;
+
+/** (positions, K) transposed · (positions, C) as a 1x1 convolution, which needs less packing than a product. */
+function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): string {
+  const [n, k, height, width] = problem.from;
+  const c = problem.images[1];
+  const { size } = blocks;
   const positions = n * height * width;
-  const rows = blocks.reshape(blocks.toRows(grad, k), [positions, k]);
-  const isWhole = attrs.pads.every((p) => p === 0) && attrs.strides.every((s) => s === 1);
+  const splits = rowsOfWork(k, 1, size) % 2 === 1 && n % 2 === 0 && positions % (2 * size) === 0;
+  const groups = splits ? 2 : 1;
+  const parts = [groups, n / groups, k / size, height * width * size];
+  const apart = blocks.reshape(blocks.blocked(grad), parts);
+  const filter = blocks.standard("Transpose", [apart], { perm: [0, 2, 1, 3] });
+  const rows = blocks.reshape(blocks.toRows(blocks.blocked(x), c), [1, positions, c, 1]);
+  const result = blocks.convolve(
+    blocks.node("ReorderInput", [rows]),
+    blocks.reshape(filter, [groups * k, positions / groups, 1, 1]),
+    {},
+    { kernel_shape: [1, 1], group: groups },
+  );
+  return kernelFrom(blocks, result, problem, groups);
+}
+
+// Tiles ----------------------------------------------------------------------------------------------
+
+function tiled(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): string | undefined {
+  const { images, from, kernel, strides, dilations } = problem;
+  const [n, k, height, width] = from;
+  const sizes = { images: n, channelsIn: images[1], channelsOut: k, height, width };
+  const isWhole = blocks.imagesOf(x) !== undefined;
+  const tiling = bestTiling(
+    { ...sizes, kernel, strides, dilations },
+    blocks.size,
+    // Plain images are copied by whole lines.
+    isWhole ? undefined : 1,
+  );
+  if (!tiling) return undefined;
   const under = isWhole
-    ? blocks.toRows(x, images[1])
-    : inputsUnder(blocks, x, images, attrs)(0, 1, height, width);
-  return blocks.transposedProduct(rows, blocks.reshape(under, [positions, images[1]]));
-};
-
-/** (positions, taps · C) transposed · (positions, K): this way round ONNX Runtime packs less. */
-const byTaps: Form = (blocks, [x, grad], images, from, attrs) => {
-  const [, c] = images;
-  const [n, k, height, width] = from;
-  const positions = n * height * width;
-  const taps = attrs.kernel[0] * attrs.kernel[1];
-  const rows = blocks.reshape(blocks.toRows(grad, k), [positions, k]);
-  const most = Math.max(1, Math.floor(MOST_BYTES / (4 * positions * c)));
-  const under = inputsUnder(blocks, x, images, attrs);
-  const parts: string[] = [];
-  for (let first = 0; first < taps; first += most) {
-    const count = Math.min(most, taps - first);
-    const shifted = blocks.reshape(under(first, count, height, width), [positions, count * c]);
-    parts.push(blocks.transposedProduct(shifted, rows));
+    ? tilesOfRows(blocks, blocks.blocked(x), problem, tiling)
+    : tilesOfLines(blocks, blocks.onnx.nameOf(x), problem, tiling);
+  const gradients = tilesOfGradient(blocks, blocks.blocked(grad), problem, tiling);
+  let sum: string | undefined;
+  for (let first = 0; first < n; first += tiling.images) {
+    sum = convolved(blocks, under(first), gradients(first), problem, tiling, sum);
   }
-  // (taps, C, K) -> (K, taps, C) -> (K, C, taps)
-  const kFirst = blocks.channelsFirst(blocks.concat(parts, 0), [1, k, taps * c, 1]);
-  return blocks.channelsFirst(kFirst, [k, c, taps, 1]);
-};
+  return kernelFrom(blocks, sum!, problem, tiling.groups);
+}
 
 /**
- * dw[k, c, i, j] = Σ over h, w of grad[k, h - i, w] x[c, h, w + j] (stride 1, dilation 1): the kernel's rows
- * are shifts of the gradient and its columns shifts of the input, which copies h + w times what taps would
- * copy h · w times. (B, positions, h · K) transposed · (B, positions, w · C), summed over B.
+ * The gradient is the convolution's kernel, one tile large, and what lies under the tile is its input, lines of
+ * (columns, C) in one axis: the kernel's columns lie C apart, so that the places of the result are the taps' rows and,
+ * in one axis, the taps' columns and channels.
  */
-const byRowsAndColumns: Form = (blocks, [x, grad], images, from, attrs) => {
-  const [n, c, height, width] = images;
-  const [, k, rowsOut, columns] = from;
-  const { kernel, strides, pads, dilations } = attrs;
-  const [top, left, bottom, right] = pads;
-  const lines = height + top + bottom;
-  const line = width + left + right;
-  const beyond = (kernel[0] - 1) * dilations[0];
-  const gradients = gather(
-    blocks,
-    framed(blocks, grad, k, [beyond, 0, beyond, 0]),
-    [n, k, rowsOut + 2 * beyond, columns],
-    [lines, columns, kernel[0]],
-    (h, w, i) => (h - i * dilations[0] + beyond) * columns + w,
+function convolved(
+  blocks: Blocks,
+  under: string,
+  gradients: string,
+  { images: [, c], strides, dilations }: Problem,
+  { height, width, groups }: Tiling,
+  sum: string | undefined,
+): string {
+  return blocks.convolve(
+    under,
+    gradients,
+    { sum },
+    {
+      kernel_shape: [height, width],
+      dilations: [strides[0], strides[1] * c],
+      strides: [dilations[0], 1],
+      group: groups,
+    },
   );
-  const inputs = gather(
-    blocks,
-    framed(blocks, x, c, pads),
-    [n, c, lines, line],
-    [lines, columns, kernel[1]],
-    (h, w, j) => h * line + w * strides[1] + j * dilations[1],
-  );
-  const bytes = 4 * n * lines * columns * (kernel[0] * k + kernel[1] * c);
-  const rounds = divisorsOf(n).find((d) => d >= bytes / MOST_BYTES) ?? n;
-  const each = n / rounds;
-  const parts = divisorsOf(each).findLast((d) => d <= MOST_PARTS)!;
-  const positions = (each / parts) * lines * columns;
-  const products = Array.from({ length: rounds }, (_, round) => {
-    const [a, b] = [gradients, inputs].map((from) => from(round * each, each));
-    return blocks.transposedProduct(
-      blocks.reshape(a, [parts, positions, kernel[0] * k]),
-      blocks.reshape(b, [parts, positions, kernel[1] * c]),
-    );
-  });
-  const sums = blocks.standard(
-    "ReduceSum",
-    [blocks.concat(products, 0), blocks.onnx.builder.ints([0])],
-    { keepdims: 0 },
-  );
-  const apart = blocks.reshape(sums, [kernel[0], k, kernel[1], c]);
-  return blocks.standard("Transpose", [apart], { perm: [1, 3, 0, 2] });
-};
+}
 
-/** Divisors of a number, ascending. */
-const divisorsOf = (n: number): number[] =>
-  Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+/** Blocked (groups · K, h, columns · C) -> (K, C, h, w). */
+function kernelFrom(
+  blocks: Blocks,
+  result: string,
+  { from: [, k], images: [, c], kernel, dilations }: Problem,
+  groups: number,
+): string {
+  const [height, width] = kernel;
+  const columns = (width - 1) * dilations[1] + 1;
+  const all = k * height * columns * c;
+  const axis = blocks.onnx.builder.ints([0]);
+  const sum =
+    groups === 1
+      ? result
+      : blocks.standard("ReduceSum", [blocks.reshape(result, [groups, all]), axis], {
+          keepdims: 0,
+        });
+  const blocked = blocks.reshape(sum, [1, k, height, columns * c]);
+  const plain = blocks.node("ReorderOutput", [blocked], { channels: k });
+  if (height * columns === 1) return blocks.reshape(plain, [k, c, 1, 1]);
+  const taps = blocks.everyNth(
+    blocks.reshape(plain, [k * height, columns, c]),
+    columns,
+    dilations[1],
+  );
+  const shape: Images = [k, c, height * width, 1];
+  if (c % blocks.size === 0) {
+    return blocks.reshape(blocks.channelsFirst(taps, shape), [k, c, height, width]);
+  }
+  const rows = blocks.reshape(taps, [k, height * width, c]);
+  const turned = blocks.standard("Transpose", [rows], { perm: [0, 2, 1] });
+  return blocks.reshape(turned, [k, c, height, width]);
+}
+
+/** Input channel `lane` of the convolution: an image, and the place of its tile. */
+const placeOf = (lane: number, { images, columns }: Tiling) => {
+  const tile = Math.floor(lane / images);
+  return { image: lane % images, row: Math.floor(tile / columns), column: tile % columns };
+};
+const lanesOf = ({ images, rows, columns }: Tiling): number => images * rows * columns;
+
+type Tiles = (firstImage: number) => string;
+
+/** (groups · K, lanes / groups, h, w) of the gradient's tiles, blocked as kernels are; zeros complete the last ones. */
+function tilesOfGradient(blocks: Blocks, grad: string, problem: Problem, tiling: Tiling): Tiles {
+  const { size } = blocks;
+  const [n, k, h, w] = problem.from;
+  const { rows, columns, height, width, groups } = tiling;
+  const [below, right] = [rows * height - h, columns * width - w];
+  const whole = framed(blocks, grad, k, [0, 0, below, right]);
+  const [lines, line] = [h + below, w + right];
+  const source = blocks.reshape(whole, [(n * k * lines * line) / size, size]);
+  const lanes = lanesOf(tiling);
+  const each = lanes / size / groups;
+  return (first) => {
+    const index = blocks.positions(
+      `gradient ${problem.from} ${first} ${Object.values(tiling)}`,
+      [(k * lanes * height * width) / size],
+      (put) => {
+        for (let set = 0; set < (groups * k) / size; set++) {
+          const [group, kb] = [Math.floor(set / (k / size)), set % (k / size)];
+          for (let part = group * each; part < (group + 1) * each; part++) {
+            for (let i = 0; i < height; i++) {
+              for (let j = 0; j < width; j++) {
+                for (let lane = part * size; lane < (part + 1) * size; lane++) {
+                  const { image, row, column } = placeOf(lane, tiling);
+                  const block = (first + image) * (k / size) + kb;
+                  put((block * lines + row * height + i) * line + column * width + j);
+                }
+              }
+            }
+          }
+        }
+      },
+    );
+    const gathered = blocks.standard("Gather", [source, index], { axis: 0 });
+    return blocks.reshape(gathered, [groups * k, lanes / groups, height, width]);
+  };
+}
+
+/** How many zeros go around the input so that every tile finds what lies under it. */
+function paddingOf({ images, kernel, strides, dilations, pads }: Problem, tiling: Tiling) {
+  const { rows, columns, height, width } = tiling;
+  const [below, right] = [rows * height, columns * width].map((size, i) => {
+    const needed = (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1;
+    return needed - images[2 + i] - pads[i];
+  });
+  return [pads[0], pads[1], below, right] as const;
+}
+
+/** (1, lanes, height under a tile, width under a tile · C), blocked, of blocked images. */
+function tilesOfRows(blocks: Blocks, x: string, problem: Problem, tiling: Tiling): Tiles {
+  const [n, c, h, w] = problem.images;
+  const { strides } = problem;
+  const { height, width, heightUnder, widthUnder } = tiling;
+  const pads = paddingOf(problem, tiling).map((p) => Math.max(0, p));
+  const [lines, line] = [h + pads[0] + pads[2], w + pads[1] + pads[3]];
+  const rows = blocks.reshape(blocks.toRows(framed(blocks, x, c, pads), c), [n * lines * line, c]);
+  const lanes = lanesOf(tiling);
+  return (first) => {
+    const index = blocks.positions(
+      `rows ${problem.images} ${pads} ${strides} ${first} ${Object.values(tiling)}`,
+      [lanes * heightUnder * widthUnder],
+      (put) => {
+        for (let lane = 0; lane < lanes; lane++) {
+          const { image, row, column } = placeOf(lane, tiling);
+          const top = (first + image) * lines + row * height * strides[0];
+          for (let i = 0; i < heightUnder; i++) {
+            const start = (top + i) * line + column * width * strides[1];
+            for (let j = 0; j < widthUnder; j++) put(start + j);
+          }
+        }
+      },
+    );
+    const gathered = blocks.standard("Gather", [rows, index], { axis: 0 });
+    const images = blocks.reshape(gathered, [1, lanes, heightUnder * widthUnder * c, 1]);
+    const blocked = blocks.node("ReorderInput", [images]);
+    return blocks.reshape(blocked, [1, lanes, heightUnder, widthUnder * c]);
+  };
+}
+
+/** The same of plain images, whose few channels come together in a second gather, of whole blocks. */
+function tilesOfLines(blocks: Blocks, x: string, problem: Problem, tiling: Tiling): Tiles {
+  const [n, c, h] = problem.images;
+  const { strides } = problem;
+  const { height, heightUnder, widthUnder } = tiling;
+  const [top, left, below, right] = paddingOf(problem, tiling);
+  const pads = blocks.onnx.builder.ints([0, 0, top, left, 0, 0, below, right]);
+  const lines = h + top + below;
+  const padded = blocks.standard("Pad", [x, pads]);
+  const source = blocks.reshape(padded, [n * c * lines, widthUnder]);
+  const lanes = lanesOf(tiling);
+  return (first) => {
+    const index = blocks.positions(
+      `lines ${problem.images} ${lines} ${strides} ${first} ${Object.values(tiling)}`,
+      [lanes * heightUnder * c],
+      (put) => {
+        for (let lane = 0; lane < lanes; lane++) {
+          const { image, row } = placeOf(lane, tiling);
+          for (let i = 0; i < heightUnder; i++) {
+            for (let channel = 0; channel < c; channel++) {
+              put(((first + image) * c + channel) * lines + row * height * strides[0] + i);
+            }
+          }
+        }
+      },
+    );
+    const gathered = blocks.standard("Gather", [source, index], { axis: 0 });
+    const images = blocks.reshape(gathered, [1, lanes, heightUnder * c * widthUnder, 1]);
+    const blocked = blocks.node("ReorderInput", [images]);
+    if (c === 1) return blocks.reshape(blocked, [1, lanes, heightUnder, widthUnder]);
+    const parts = (lanes / blocks.size) * heightUnder;
+    const apart = blocks.reshape(blocked, [parts, c * widthUnder, blocks.size]);
+    const order = blocks.positions(`channels ${c} ${widthUnder}`, [c * widthUnder], (put) => {
+      for (let i = 0; i < c * widthUnder; i++) put((i % c) * widthUnder + Math.floor(i / c));
+    });
+    const together = blocks.standard("Gather", [apart, order], { axis: 1 });
+    return blocks.reshape(together, [1, lanes, heightUnder, widthUnder * c]);
+  };
+}
 
 /** Blocked images with zeros around them. */
 const framed = (blocks: Blocks, x: string, channels: number, pads: readonly number[]): string =>
   pads.every((p) => p === 0) ? x : blocks.affine(x, blocks.filled(channels, 1), {}, channels, pads);
-
-/**
- * Gives, for some of the images, the row of channels at `at(h, w, shift)` for every place of a grid and every
- * shift, (images, grid, shifts, C).
- */
-function gather(
-  blocks: Blocks,
-  x: string,
-  [n, c, height, width]: Images,
-  [lines, columns, shifts]: readonly [number, number, number],
-  at: (line: number, column: number, shift: number) => number,
-): (first: number, count: number) => string {
-  const index = new Int32Array(lines * columns * shifts);
-  let place = 0;
-  for (let h = 0; h < lines; h++) {
-    for (let w = 0; w < columns; w++) {
-      for (let shift = 0; shift < shifts; shift++) index[place++] = at(h, w, shift);
-    }
-  }
-  const source = blocks.reshape(blocks.toRows(x, c), [n, height * width, c]);
-  const which = blocks.onnx.builder.constant("int32", [lines * columns, shifts], index, "shifts");
-  return (first, count) => {
-    const some = count === n ? source : blocks.part(source, 0, first, count);
-    return blocks.standard("Gather", [some, which], { axis: 1 });
-  };
-}
-
-/** Gives the inputs under some taps, (N, positions, taps, C). */
-function inputsUnder(
-  blocks: Blocks,
-  x: string,
-  [n, c, height, width]: Images,
-  { kernel, strides, pads, dilations }: WeightGradient,
-): (from: number, count: number, rows: number, columns: number) => string {
-  const padded = framed(blocks, x, c, pads);
-  const [h, w] = [height + pads[0] + pads[2], width + pads[1] + pads[3]];
-  return (from, count, rows, columns) => {
-    const at = (row: number, column: number, shift: number) => {
-      const tap = from + shift;
-      const i = row * strides[0] + Math.floor(tap / kernel[1]) * dilations[0];
-      const j = column * strides[1] + (tap % kernel[1]) * dilations[1];
-      return i * w + j;
-    };
-    return gather(blocks, padded, [n, c, h, w], [rows, columns, count], at)(0, n);
-  };
-}

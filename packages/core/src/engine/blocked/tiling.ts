@@ -1,0 +1,111 @@
+/** The sizes that decide how a weight gradient is cut up. */
+export interface Sizes {
+  readonly images: number;
+  readonly channelsIn: number;
+  readonly channelsOut: number;
+  /** Of the gradient. */
+  readonly height: number;
+  readonly width: number;
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+/** The gradient's positions as tiles: (images, rows, columns) of them are the input channels of a convolution. */
+export interface Tiling {
+  readonly rows: number;
+  readonly columns: number;
+  /** Positions of the gradient in a tile, from top to bottom and from left to right. */
+  readonly height: number;
+  readonly width: number;
+  /** What of the input lies under a tile. */
+  readonly heightUnder: number;
+  readonly widthUnder: number;
+  /** Images that one convolution takes; the results of several are added. */
+  readonly images: number;
+  /** Parts of the tiles that are summed apart, so that all threads have work. */
+  readonly groups: number;
+}
+
+/** Bytes of copied inputs that one convolution takes at most. */
+const MOST_BYTES = 64 * 2 ** 20;
+/** ONNX Runtime's blocked convolution computes 4 blocks of output channels at a time. */
+const BLOCKS_AT_ONCE = 4;
+/**
+ * Positions of a tile for all of which the weights, here the gradient, stay in a core's cache; their products are
+ * also added one after the other, so that few of them keep more digits.
+ */
+const FEW_POSITIONS = 128;
+/** Milliseconds: a multiplication and addition, and a byte of copied input (2 cores with AVX-512, see bench/NOTES.md). */
+const PER_MAC = 1 / 1.1e8;
+const PER_BYTE = 1e-7;
+/** Milliseconds for a convolution more: some ten nodes. */
+const PER_ROUND = 0.1;
+
+/** The cheapest way to cut, or undefined where there is none that fills blocks of `block` channels. */
+export function bestTiling(
+  sizes: Sizes,
+  block: number,
+  mostColumns = Number.POSITIVE_INFINITY,
+): Tiling | undefined {
+  let best: { readonly tiling: Tiling; readonly cost: number } | undefined;
+  for (const tiling of tilings(sizes, block, mostColumns)) {
+    const cost = costOf(sizes, tiling, block);
+    if (!best || cost < best.cost) best = { tiling, cost };
+  }
+  return best?.tiling;
+}
+
+function* tilings(sizes: Sizes, block: number, mostColumns: number): Generator<Tiling> {
+  const { images, height, width, channelsOut, kernel } = sizes;
+  const isOdd = rowsOfWork(channelsOut, kernel[0], block) % 2 === 1;
+  const seen = new Set<string>();
+  for (const each of divisorsOf(images)) {
+    for (let rows = 1; rows <= height; rows++) {
+      for (let columns = 1; columns <= Math.min(width, mostColumns); columns++) {
+        if ((each * rows * columns) % block !== 0) continue;
+        const tile = { height: Math.ceil(height / rows), width: Math.ceil(width / columns) };
+        // Whole tiles of nothing but zeros help only to fill a block.
+        const key = `${each} ${tile.height} ${tile.width}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        const tiling = { rows, columns, ...tile, ...under(sizes, tile), images: each };
+        const splits = isOdd && (each * rows * columns) % (2 * block) === 0;
+        yield { ...tiling, groups: splits ? 2 : 1 };
+      }
+    }
+  }
+}
+
+function under({ kernel, strides, dilations }: Sizes, tile: { height: number; width: number }) {
+  const [heightUnder, widthUnder] = [tile.height, tile.width].map(
+    (size, i) => (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1,
+  );
+  return { heightUnder, widthUnder };
+}
+
+/**
+ * What the threads share among them: rows of the result for each set of output channels. Where it is odd, sums in two
+ * parts let two threads have equal shares.
+ */
+export const rowsOfWork = (channelsOut: number, rows: number, block: number): number =>
+  Math.ceil(channelsOut / (block * BLOCKS_AT_ONCE)) * rows;
+
+function costOf(sizes: Sizes, tiling: Tiling, block: number): number {
+  const { images, channelsIn, channelsOut, kernel, dilations } = sizes;
+  const { rows, columns, height, width, heightUnder, widthUnder, groups } = tiling;
+  const tiles = tiling.images * rows * columns;
+  const copied = 4 * tiles * heightUnder * widthUnder * channelsIn;
+  const rounds = images / tiling.images;
+  if (copied > MOST_BYTES && tiling.images > 1) return Number.POSITIVE_INFINITY;
+  const taps = kernel[0] * ((kernel[1] - 1) * dilations[1] + 1);
+  const macs = tiles * height * width * channelsIn * channelsOut * taps;
+  const work = rowsOfWork(channelsOut, kernel[0], block) * groups;
+  const idle = (2 * Math.ceil(work / 2)) / work;
+  const long = 1 + 0.03 * Math.max(0, Math.log2((height * width) / FEW_POSITIONS));
+  return rounds * (macs * PER_MAC * idle * long + copied * PER_BYTE + PER_ROUND);
+}
+
+/** Divisors of a number, ascending. */
+const divisorsOf = (n: number): number[] =>
+  Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
