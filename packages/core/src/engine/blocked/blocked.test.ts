@@ -84,6 +84,8 @@ describe("convolution: values and both gradients", () => {
     ["two sums side by side", [8, 16, 28, 28], [64, 16, 3, 3], { padding: 1 }],
     ["tiles that the images do not fill", [8, 16, 13, 11], [32, 16, 5, 5], { padding: 2 }],
     ["one image", [1, 32, 7, 9], [48, 32, 3, 3], {}],
+    ["whole images as channels", [32, 16, 5, 6], [16, 16, 3, 3], { padding: 1 }],
+    ["whole images in two sums", [32, 32, 6, 5], [48, 32, 3, 3], { padding: 1, stride: 2 }],
     ["every position a channel", [8, 32, 6, 6], [64, 32, 1, 1], {}],
     ["plain images in whole lines", [2, 3, 29, 31], [32, 3, 7, 7], { stride: 2, padding: 3 }],
     ["lines that no window reaches", [2, 3, 30, 30], [16, 3, 3, 3], { stride: 3 }],

@@ -41,8 +41,8 @@ export function convRule(blocks: Blocks, node: Node): boolean {
 }
 
 /**
- * (K, C, taps) -> (K / B, C / B, taps, B of C, B of K). Moving K's block to the end is what ReorderInput
- * does to images with B channels.
+ * (K, C, taps) -> (K / B, C / B, taps, B of C, B of K). Moving a block of channels to the end is what ReorderInput does to
+ * images: first C's, as the data gradient wants it, too, then K's.
  */
 function blockedKernel(
   blocks: Blocks,
@@ -51,17 +51,9 @@ function blockedKernel(
 ): string {
   const { size } = blocks;
   const taps = height * width;
-  const asImages = blocks.reshape(weight, [k / size, size, c * taps, 1]);
-  const kLast = blocks.node("ReorderInput", [asImages]);
-  if (c < size || taps === 1) return blocks.reshape(kLast, [k, c, height, width]);
-  // A gather of blocks' rows, which takes half of a Transpose's time.
-  const rows = blocks.reshape(kLast, [(k * c) / size ** 2, size * taps, size]);
-  const index = Int32Array.from({ length: size * taps }, (_, i) => {
-    return (i % size) * taps + Math.floor(i / size);
-  });
-  const order = blocks.onnx.builder.constant("int32", [index.length], index, "taps_first");
-  const moved = blocks.standard("Gather", [rows, order], { axis: 1 });
-  return blocks.reshape(moved, [k, c, height, width]);
+  const cLast = c < size || taps === 1 ? weight : chunksOf(blocks, weight, [k, c, height, width]);
+  const asImages = blocks.reshape(cLast, [k / size, size, c * taps, 1]);
+  return blocks.reshape(blocks.node("ReorderInput", [asImages]), [k, c, height, width]);
 }
 
 /** One residue of the input's rows or columns modulo the stride: which taps reach it, and from where. */
@@ -104,12 +96,12 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   const reached = [...rows, ...columns].filter(({ taps }) => taps.length > 0);
   // A phase that begins or ends beyond the gradient would need cropping.
   if (reached.some(({ before, after }) => before < 0 || after < 0)) return false;
-  const chunks = chunksOf(blocks, blocks.onnx.nameOf(weight), kernel);
+  const name = blocks.onnx.nameOf(weight);
   const part = (row: Phase, column: Phase): string => {
     const shape = [n, c, size[0] / strides[0], size[1] / strides[1]];
     if (row.taps.length === 0 || column.taps.length === 0) return blocks.zeros(shape);
     const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kernel[3] + j));
-    const turned = turnedKernel(blocks, chunks, kernel, taps);
+    const turned = turnedKernel(blocks, name, kernel, taps);
     const extent = [row.taps.length, column.taps.length];
     return blocks.convolve(
       blocks.blocked(grad),
@@ -152,7 +144,7 @@ function thinDataGradient(blocks: Blocks, node: Node): boolean {
   const whole = blocks.standard("Pad", [onnx.nameOf(weight), missing]);
   const kernel = [k, size, height, width] as const;
   const taps = Array.from({ length: height * width }, (_, i) => height * width - 1 - i);
-  const turned = turnedKernel(blocks, chunksOf(blocks, whole, kernel), kernel, taps);
+  const turned = turnedKernel(blocks, whole, kernel, taps);
   const images = blocks.convolve(
     blocks.blocked(grad),
     blocks.reshape(turned, [size, k, height, width]),
@@ -178,26 +170,30 @@ function chunksOf(
   return blocks.reshape(blocks.node("ReorderInput", [asImages]), [rows, blocks.size]);
 }
 
-/** Rows of channels -> (C / B, K / B, the taps asked for, B of K, B of C): channels swapped, one gather. */
+/** (K, C, taps) -> (C / B, K / B, the taps asked for, B of K, B of C): channels swapped. */
 function turnedKernel(
   blocks: Blocks,
-  chunks: string,
-  [k, c, height, width]: readonly [number, number, number, number],
+  weight: string,
+  kernel: readonly [number, number, number, number],
   taps: readonly number[],
 ): string {
   const { size } = blocks;
+  const [k, c, height, width] = kernel;
   const all = height * width;
-  const index = new Int32Array((k * c * taps.length) / size);
-  let at = 0;
-  for (let cb = 0; cb < c / size; cb++) {
-    for (let kb = 0; kb < k / size; kb++) {
-      for (const tap of taps) {
-        for (let i = 0; i < size; i++) {
-          index[at++] = ((kb * size + i) * (c / size) + cb) * all + tap;
+  if (all === 1) {
+    return blocks.node("ReorderInput", [blocks.reshape(weight, [1, k, 1, c])], {
+      channels_last: 1,
+    });
+  }
+  const rows = [(k * c * taps.length) / size] as const;
+  const index = blocks.positions(`turned ${kernel} ${taps}`, rows, (put) => {
+    for (let cb = 0; cb < c / size; cb++) {
+      for (let kb = 0; kb < k / size; kb++) {
+        for (const tap of taps) {
+          for (let i = 0; i < size; i++) put(((kb * size + i) * (c / size) + cb) * all + tap);
         }
       }
     }
-  }
-  const rows = blocks.onnx.builder.constant("int32", [index.length], index, "turned");
-  return blocks.standard("Gather", [chunks, rows], { axis: 0 });
+  });
+  return blocks.standard("Gather", [chunksOf(blocks, weight, kernel), index], { axis: 0 });
 }

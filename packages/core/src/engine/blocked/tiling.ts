@@ -32,13 +32,13 @@ const MOST_BYTES = 64 * 2 ** 20;
 /** ONNX Runtime's blocked convolution computes 4 blocks of output channels at a time. */
 const BLOCKS_AT_ONCE = 4;
 /**
- * Positions of a tile for all of which the weights, here the gradient, stay in a core's cache; their products are
- * also added one after the other, so that few of them keep more digits.
+ * Positions of a tile for which the weights of a set of output channels, here the gradient, stay in a core's cache; their
+ * products are also added one after the other, so that few of them keep more digits.
  */
 const FEW_POSITIONS = 128;
 /** Milliseconds: a multiplication and addition, and a byte of copied input (2 cores with AVX-512, see bench/NOTES.md). */
 const PER_MAC = 1 / 1.1e8;
-const PER_BYTE = 1e-7;
+const PER_BYTE = 5e-8;
 /** Milliseconds for a convolution more: some ten nodes. */
 const PER_ROUND = 0.1;
 
@@ -95,15 +95,18 @@ function costOf(sizes: Sizes, tiling: Tiling, block: number): number {
   const { images, channelsIn, channelsOut, kernel, dilations } = sizes;
   const { rows, columns, height, width, heightUnder, widthUnder, groups } = tiling;
   const tiles = tiling.images * rows * columns;
-  const copied = 4 * tiles * heightUnder * widthUnder * channelsIn;
-  const rounds = images / tiling.images;
-  if (copied > MOST_BYTES && tiling.images > 1) return Number.POSITIVE_INFINITY;
+  const under = 4 * tiles * heightUnder * widthUnder * channelsIn;
+  if (under > MOST_BYTES && tiling.images > 1) return Number.POSITIVE_INFINITY;
+  // Gathered, then laid out; whole images are only laid out.
+  const copied = rows * columns === 1 ? under : 2 * under;
   const taps = kernel[0] * ((kernel[1] - 1) * dilations[1] + 1);
   const macs = tiles * height * width * channelsIn * channelsOut * taps;
   const work = rowsOfWork(channelsOut, kernel[0], block) * groups;
   const idle = (2 * Math.ceil(work / 2)) / work;
-  const long = 1 + 0.03 * Math.max(0, Math.log2((height * width) / FEW_POSITIONS));
-  return rounds * (macs * PER_MAC * idle * long + copied * PER_BYTE + PER_ROUND);
+  const atOnce = Math.min(1, channelsOut / (block * BLOCKS_AT_ONCE));
+  const long = Math.max(0, Math.log2((height * width * atOnce) / FEW_POSITIONS));
+  const rounds = images / tiling.images;
+  return rounds * (macs * PER_MAC * idle * (1 + 0.03 * long) + copied * PER_BYTE + PER_ROUND);
 }
 
 /** Divisors of a number, ascending. */

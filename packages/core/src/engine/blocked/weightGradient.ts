@@ -31,6 +31,12 @@ export function weightGradientRule(blocks: Blocks, node: Node): boolean {
   return true;
 }
 
+/** (A, B, C, D) -> (A, C, B, D). */
+const swapped = (blocks: Blocks, name: string, [a, b, c, d]: Images): string =>
+  b === 1 || c === 1
+    ? name
+    : blocks.standard("Transpose", [blocks.reshape(name, [a, b, c, d])], { perm: [0, 2, 1, 3] });
+
 // A kernel of one tap --------------------------------------------------------------------------------
 
 /** Whether the product needs no tiles: every position is an input channel. */
@@ -47,9 +53,8 @@ function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): s
   const positions = n * height * width;
   const splits = rowsOfWork(k, 1, size) % 2 === 1 && n % 2 === 0 && positions % (2 * size) === 0;
   const groups = splits ? 2 : 1;
-  const parts = [groups, n / groups, k / size, height * width * size];
-  const apart = blocks.reshape(blocks.blocked(grad), parts);
-  const filter = blocks.standard("Transpose", [apart], { perm: [0, 2, 1, 3] });
+  const parts: Images = [groups, n / groups, k / size, height * width * size];
+  const filter = swapped(blocks, blocks.blocked(grad), parts);
   const rows = blocks.reshape(blocks.toRows(blocks.blocked(x), c), [1, positions, c, 1]);
   const result = blocks.convolve(
     blocks.node("ReorderInput", [rows]),
@@ -136,10 +141,7 @@ function kernelFrom(
     columns,
     dilations[1],
   );
-  const shape: Images = [k, c, height * width, 1];
-  if (c % blocks.size === 0) {
-    return blocks.reshape(blocks.channelsFirst(taps, shape), [k, c, height, width]);
-  }
+  if (c % blocks.size === 0) return blocks.channelsFirst(taps, [k, c, height, width]);
   const rows = blocks.reshape(taps, [k, height * width, c]);
   const turned = blocks.standard("Transpose", [rows], { perm: [0, 2, 1] });
   return blocks.reshape(turned, [k, c, height, width]);
@@ -154,8 +156,15 @@ const lanesOf = ({ images, rows, columns }: Tiling): number => images * rows * c
 
 type Tiles = (firstImage: number) => string;
 
+/** Whether every image is one tile, so that nothing needs to be gathered. */
+const isWholeImages = ({ rows, columns, images }: Tiling, [n]: Images) =>
+  rows === 1 && columns === 1 && images === n;
+
 /** (groups · K, lanes / groups, h, w) of the gradient's tiles, blocked as kernels are; zeros complete the last ones. */
 function tilesOfGradient(blocks: Blocks, grad: string, problem: Problem, tiling: Tiling): Tiles {
+  if (isWholeImages(tiling, problem.from)) {
+    return () => imagesAsKernel(blocks, grad, problem.from, tiling.groups);
+  }
   const { size } = blocks;
   const [n, k, h, w] = problem.from;
   const { rows, columns, height, width, groups } = tiling;
@@ -191,6 +200,28 @@ function tilesOfGradient(blocks: Blocks, grad: string, problem: Problem, tiling:
   };
 }
 
+/** Blocked images -> (groups · K, N / groups, h, w), blocked as kernels are: images are channels. */
+function imagesAsKernel(
+  blocks: Blocks,
+  x: string,
+  [n, k, height, width]: Images,
+  groups: number,
+): string {
+  const { size } = blocks;
+  const area = height * width;
+  // Rows of B channels trade places with images: B x B cells are turned, and turned once more.
+  const lanes = blocks.reshape(x, [n / size, size, k * area, 1]);
+  const cells = blocks.reshape(blocks.node("ReorderInput", [lanes]), [
+    (n * k * area) / size ** 2,
+    size,
+    size,
+    1,
+  ]);
+  const turned = blocks.node("ReorderInput", [cells]);
+  const ordered = swapped(blocks, turned, [groups, n / size / groups, k / size, area * size ** 2]);
+  return blocks.reshape(ordered, [groups * k, n / groups, height, width]);
+}
+
 /** How many zeros go around the input so that every tile finds what lies under it. */
 function paddingOf({ images, kernel, strides, dilations, pads }: Problem, tiling: Tiling) {
   const { rows, columns, height, width } = tiling;
@@ -208,9 +239,11 @@ function tilesOfRows(blocks: Blocks, x: string, problem: Problem, tiling: Tiling
   const { height, width, heightUnder, widthUnder } = tiling;
   const pads = paddingOf(problem, tiling).map((p) => Math.max(0, p));
   const [lines, line] = [h + pads[0] + pads[2], w + pads[1] + pads[3]];
-  const rows = blocks.reshape(blocks.toRows(framed(blocks, x, c, pads), c), [n * lines * line, c]);
+  const rows = blocks.toRows(framed(blocks, x, c, pads), c);
   const lanes = lanesOf(tiling);
-  return (first) => {
+  const isWhole =
+    isWholeImages(tiling, problem.from) && lines === heightUnder && line === widthUnder;
+  const gathered = (first: number): string => {
     const index = blocks.positions(
       `rows ${problem.images} ${pads} ${strides} ${first} ${Object.values(tiling)}`,
       [lanes * heightUnder * widthUnder],
@@ -225,8 +258,12 @@ function tilesOfRows(blocks: Blocks, x: string, problem: Problem, tiling: Tiling
         }
       },
     );
-    const gathered = blocks.standard("Gather", [rows, index], { axis: 0 });
-    const images = blocks.reshape(gathered, [1, lanes, heightUnder * widthUnder * c, 1]);
+    const source = blocks.reshape(rows, [n * lines * line, c]);
+    return blocks.standard("Gather", [source, index], { axis: 0 });
+  };
+  return (first) => {
+    const tiles = isWhole ? rows : gathered(first);
+    const images = blocks.reshape(tiles, [1, lanes, heightUnder * widthUnder * c, 1]);
     const blocked = blocks.node("ReorderInput", [images]);
     return blocks.reshape(blocked, [1, lanes, heightUnder, widthUnder * c]);
   };
