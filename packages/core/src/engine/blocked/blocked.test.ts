@@ -158,9 +158,20 @@ describe("max pool: values and gradients", () => {
     ["3x3, stride 2, of an odd size", { kernelSize: 3, stride: 2, padding: 1 }, 9],
     ["ceil mode", { kernelSize: 3, stride: 2, ceilMode: true }],
     ["dilation", { kernelSize: 2, stride: 1, dilation: 2 }],
+    ["3x3, stride 1", { kernelSize: 3, stride: 1 }],
+    ["2x2, stride 1, padding", { kernelSize: 2, stride: 1, padding: 1 }],
+    ["2x2, padding", { kernelSize: 2, stride: 2, padding: 1 }, 9],
+    ["5x5, stride 3, padding", { kernelSize: 5, stride: 3, padding: 1 }, 12],
+    ["5x5, padding of 2", { kernelSize: 5, stride: 2, padding: 2 }, 9],
+    ["4x2", { kernelSize: [4, 2], stride: [1, 2], padding: [1, 0] }, 10],
   ])("%s", async ([, options, size = 8]) => {
     const x = filled([2, 16, size, size], 1);
     await expectSame(withSlopes(ops.maxPool2d(ops.relu(held(x)), options), [x]));
+    // Equal negative values, beside which the padding's zeros would win, and few different ones.
+    const bias = filled([16], 3).abs().neg();
+    const equal = ops.conv2d(x.mul(0), filled([16, 16, 1, 1], 5), bias);
+    const few = ops.conv2d(ops.floor(x.mul(2)), ops.ones([16, 16, 1, 1]), bias);
+    for (const y of [equal, few]) await expectSame(withSlopes(ops.maxPool2d(y, options), [y]));
   });
 
   test("of equal elements the first, row by row, gets the gradient", async () => {

@@ -1,7 +1,7 @@
 import { isStatic } from "../../graph/dim.ts";
 import type { Node, Op, Tensor } from "../../graph/tensor.ts";
 import type { Resolve } from "../../graph/walk.ts";
-import type { Attribute } from "../../onnx/builder.ts";
+import { type Attribute, f32 } from "../../onnx/builder.ts";
 import type { Lowering, Rewriter } from "../../onnx/lowering.ts";
 
 /** Operators on the blocked layout, of ONNX Runtime's CPU provider. */
@@ -166,6 +166,11 @@ export class Blocks implements Rewriter {
   /** `size` copies of a number. */
   filled(size: number, value: number): string {
     return this.onnx.builder.constant("float32", [size], new Float32Array(size).fill(value));
+  }
+
+  /** 1 for every normal positive number, 0 for the others, in one pass. */
+  positive(x: string): string {
+    return this.standard("HardSigmoid", [x], { alpha: f32(3e38), beta: f32(0) });
   }
 
   /** scale · x + shift, both given for every channel, in one pass. */

@@ -1,5 +1,4 @@
 import type { Node } from "../../graph/tensor.ts";
-import { f32 } from "../../onnx/builder.ts";
 import type { Blocks, Images } from "./layout.ts";
 
 /**
@@ -117,8 +116,7 @@ export function reluGradientRule(blocks: Blocks, node: Node): boolean {
   const [upstream, value] = [grad, y].map((t) =>
     isHeld ? blocks.blocked(t) : blocks.onnx.nameOf(t),
   );
-  const mask = blocks.standard("HardSigmoid", [value], { alpha: f32(3e38), beta: f32(0) });
-  const result = blocks.standard("Mul", [upstream, mask]);
+  const result = blocks.standard("Mul", [upstream, blocks.positive(value)]);
   if (isHeld) blocks.hold(node.outputs[0], result);
   else blocks.onnx.define(node.outputs[0], result);
   return true;

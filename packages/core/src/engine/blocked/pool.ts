@@ -17,7 +17,7 @@ export function maxPoolRule(blocks: Blocks, node: Node): boolean {
 export const maxPool = (
   blocks: Blocks,
   x: string,
-  { kernel, strides, pads }: Omit<MaxPool, "dilations">,
+  { kernel, strides, pads }: Readonly<Record<"kernel" | "strides" | "pads", readonly number[]>>,
 ) => blocks.node("MaxPool", [x], { kernel_shape: kernel, strides, pads });
 
 /** The mean over whole images; where an image is one pixel, both forms are the same. */

@@ -1,6 +1,5 @@
 import type { MaxPool } from "../../graph/ops/pool.ts";
 import type { Node } from "../../graph/tensor.ts";
-import { f32s } from "../../onnx/builder.ts";
 import type { Blocks, Images } from "./layout.ts";
 import { isPlainPool, maxPool } from "./pool.ts";
 import { interleaved } from "./strides.ts";
@@ -22,6 +21,8 @@ export function maxPoolGradientRule(blocks: Blocks, node: Node): boolean {
   if (!images || !outputs || !blocks.has(x) || !isPlainPool(attrs)) return false;
   const { kernel, strides, pads } = attrs;
   const [top, left, bottom, right] = pads;
+  // Even two taps must reach the image, see `maximaOfFirst`.
+  if (top > 1 || left > 1) return false;
   const [n, c, height] = images;
   const source = blocks.blocked(x);
   const rowMaxima = maxPool(blocks, source, {
@@ -49,88 +50,122 @@ export function maxPoolGradientRule(blocks: Blocks, node: Node): boolean {
   return true;
 }
 
-/** Each window's gradient goes to its first element that equals the window's maximum. */
+/**
+ * Each window's gradient goes to its first element that equals the window's maximum: to its last tap where the
+ * maximum of all is above that of the taps before, else to the last but one where ... These maxima are pools, too.
+ */
 function toFirst(
   blocks: Blocks,
   [x, maxima, grad]: readonly [string, string, string],
   [from, to]: readonly [Images, Images],
   along: Along,
 ): string {
-  const { axis, taps, stride, before, after } = along;
+  const { taps, stride, before, after, axis } = along;
   if (taps === 1 && stride === 1 && before === 0 && after === 0) return grad;
   const parts: Part[] = [];
-  const negative = blocks.standard("Neg", [maxima]);
   let rest = grad;
-  for (let tap = 0; tap < taps; tap++) {
-    const equal = equals(blocks, x, from, negative, along, tap);
-    const hits = inside(blocks, equal, from, to, along, tap);
+  let upTo = maxima;
+  for (let tap = taps - 1; tap > 0; tap--) {
+    const under = tap > 1 ? maximaOfFirst(blocks, x, from, to, along, tap) : undefined;
+    const hits = under ? rises(blocks, upTo, under) : secondRises(blocks, x, from, to, along);
     const part = blocks.standard("Mul", [rest, hits]);
     parts.push({ offset: tap - before, part });
-    if (tap < taps - 1) rest = blocks.standard("Sub", [rest, part]);
+    rest = blocks.standard("Sub", [rest, part]);
+    upTo = under ?? upTo;
   }
+  parts.push({ offset: -before, part: rest });
   return spread(blocks, parts, from, to, axis, stride);
 }
 
-/** A kernel of one tap along an axis, for every channel. */
-function oneHot(blocks: Blocks, channels: number, axis: 0 | 1, size: number, at: number) {
+/** 1 where the maximum of some taps is above that of fewer, 0 where they are equal. */
+const rises = (blocks: Blocks, all: string, fewer: string): string =>
+  blocks.positive(blocks.standard("Sub", [all, fewer]));
+
+/** Every window's maximum over its first taps. */
+function maximaOfFirst(
+  blocks: Blocks,
+  x: string,
+  from: Images,
+  to: Images,
+  { axis, taps, stride, before, after }: Along,
+  count: number,
+): string {
+  const behind = Math.max(0, after - (taps - count));
+  const [kernel, strides] = [count, stride].map((n) => (axis === 0 ? [n, 1] : [1, n]));
+  const pool = maxPool(blocks, x, { kernel, strides, pads: padsAlong(axis, before, behind) });
+  // Shorter windows may fit once more at the end.
+  const size = Math.floor((from[2 + axis] + before + behind - count) / stride) + 1;
+  return size === to[2 + axis] ? pool : shortened(blocks, pool, to, axis, size);
+}
+
+/** The first elements of an axis of blocked images that is `size` long, as many as `to` says. */
+function shortened(blocks: Blocks, x: string, to: Images, axis: 0 | 1, size: number): string {
+  const [n, c, height, width] = to;
+  const whole = axis === 0 ? [size, width] : [height, size];
+  const form = blocks.reshape(x, [(n * c) / blocks.size, ...whole, blocks.size]);
+  return blocks.reshape(blocks.part(form, 1 + axis, 0, to[2 + axis]), to);
+}
+
+/**
+ * 1 where the second tap of a window is above the first: the sign of a convolution of every channel with -1 and 1, whose
+ * zeros for the padding are corrected.
+ */
+function secondRises(blocks: Blocks, x: string, from: Images, to: Images, along: Along): string {
+  const { axis, taps, stride, before, after } = along;
+  const difference = (tap: number) => (tap === 0 ? -1 : Number(tap === 1));
+  const { weight, kernel } = perChannel(blocks, from[1], axis, taps, difference);
+  const strides = axis === 0 ? [stride, 1] : [1, stride];
+  const pads = padsAlong(axis, before, after);
+  const attributes = { kernel_shape: kernel, strides, pads, group: from[1] };
+  const hits = blocks.positive(blocks.convolve(x, weight, {}, attributes));
+  const size = from[2 + axis];
+  // In front of the image the second tap wins, behind it the first.
+  const inFront = bounded(blocks, hits, "Max", to, axis, (o) => Number(o * stride < before));
+  return bounded(blocks, inFront, "Min", to, axis, (o) => Number(o * stride + 1 - before < size));
+}
+
+/** The larger or the smaller of every value and a number for its line or column; nothing where all bounds are idle. */
+function bounded(
+  blocks: Blocks,
+  x: string,
+  type: "Max" | "Min",
+  to: Images,
+  axis: 0 | 1,
+  bound: (place: number) => number,
+): string {
+  const [n, c, height, width] = to;
+  const idle = type === "Max" ? 0 : 1;
+  const bounds = Array.from({ length: to[2 + axis] }, (_, place) => bound(place));
+  if (bounds.every((value) => value === idle)) return x;
+  const data = Float32Array.from({ length: height * width * blocks.size }, (_, i) => {
+    const place = Math.floor(i / blocks.size);
+    return bounds[axis === 0 ? Math.floor(place / width) : place % width];
+  });
+  const constant = blocks.onnx.builder.constant("float32", [data.length], data, "bounds");
+  const flat = blocks.reshape(x, [(n * c) / blocks.size, data.length]);
+  return blocks.reshape(blocks.standard(type, [flat, constant]), to);
+}
+
+/** A kernel along an axis, the same for every channel. */
+function perChannel(
+  blocks: Blocks,
+  channels: number,
+  axis: 0 | 1,
+  size: number,
+  at: (tap: number) => number,
+) {
   const data = Float32Array.from({ length: channels * size }, (_, i) =>
-    Number(Math.floor(i / blocks.size) % size === at),
+    at(Math.floor(i / blocks.size) % size),
   );
   const shape = axis === 0 ? [size, 1] : [1, size];
-  const weight = blocks.onnx.builder.constant("float32", [channels, 1, ...shape], data, "tap");
-  return { weight, kernel: shape };
+  return {
+    weight: blocks.onnx.builder.constant("float32", [channels, 1, ...shape], data, "tap"),
+    kernel: shape,
+  };
 }
 
 const padsAlong = (axis: 0 | 1, before: number, after: number): number[] =>
   axis === 0 ? [before, 0, after, 0] : [0, before, 0, after];
-
-/** 2^127 (x - max) + 1, cut to 0 ... 1: 1 where equal; a difference that it does not bring to 0 is below 2^-127. */
-const equality = { activation: "HardSigmoid", activation_params: f32s([2 ** 127, 1]) };
-
-/**
- * 1 where what lies under one tap of every window equals its maximum, 0 elsewhere; zeros stand for the padding. A
- * convolution, because it takes the difference and the limits along in the pass that a Slice alone would need.
- */
-function equals(
-  blocks: Blocks,
-  x: string,
-  [, c]: Images,
-  negative: string,
-  along: Along,
-  tap: number,
-): string {
-  const { axis, taps, stride, before, after } = along;
-  const { weight, kernel } = oneHot(blocks, c, axis, taps, tap);
-  const strides = axis === 0 ? [stride, 1] : [1, stride];
-  const pads = padsAlong(axis, before, after);
-  const attributes = { kernel_shape: kernel, strides, pads, group: c, ...equality };
-  return blocks.convolve(x, weight, { sum: negative }, attributes);
-}
-
-/** Without the hits that lie in the padding, whose zeros could equal a maximum. */
-function inside(
-  blocks: Blocks,
-  hits: string,
-  from: Images,
-  to: Images,
-  { axis, stride, before }: Along,
-  tap: number,
-): string {
-  const size = from[2 + axis];
-  const [n, c, height, width] = to;
-  const isInside = (o: number) => {
-    const place = o * stride + tap - before;
-    return place >= 0 && place < size;
-  };
-  if (Array.from({ length: to[2 + axis] }, (_, o) => o).every(isInside)) return hits;
-  const mask = Float32Array.from({ length: height * width * blocks.size }, (_, i) => {
-    const column = Math.floor(i / blocks.size);
-    return Number(isInside(axis === 0 ? Math.floor(column / width) : column % width));
-  });
-  const constant = blocks.onnx.builder.constant("float32", [mask.length], mask, "inside");
-  const flat = blocks.reshape(hits, [(n * c) / blocks.size, mask.length]);
-  return blocks.reshape(blocks.standard("Mul", [flat, constant]), to);
-}
 
 /** Gradients of one tap, whose windows lie `stride` apart, the first `offset` from the image's edge. */
 interface Part {
@@ -153,6 +188,8 @@ function spread(
     axis === 0 ? [n, c, count, to[3]] : [n, c, from[2], count];
   const phases = Array.from({ length: stride }, (_, phase) => {
     const own = parts.filter(({ offset }) => (offset - phase) % stride === 0);
+    // What stays in its place comes first: the others are added to it as they move.
+    own.sort((a, b) => Math.abs(a.offset - phase) - Math.abs(b.offset - phase));
     const sum = own.reduce<string | undefined>(
       (sum, { offset, part }) =>
         moved(blocks, part, c, axis, (offset - phase) / stride, [to[2 + axis], length], sum),
@@ -164,8 +201,7 @@ function spread(
   const both = axis === 0 ? phases.map((phase) => [phase]) : [phases];
   const result = interleaved(blocks, both, whole);
   if (length * stride === from[2 + axis]) return result;
-  const form = blocks.reshape(result, [(n * c) / blocks.size, whole[2], whole[3], blocks.size]);
-  return blocks.reshape(blocks.part(form, 1 + axis, 0, from[2 + axis]), sizeOf(from[2 + axis]));
+  return shortened(blocks, result, sizeOf(from[2 + axis]), axis, length * stride);
 }
 
 /** Elements of an axis moved by `by`, zeros moving in; the axis then has another length. Adds `sum`. */
@@ -181,7 +217,8 @@ function moved(
   const after = length - count - by;
   if (by === 0 && after === 0) return sum ? blocks.standard("Add", [sum, part]) : part;
   const [lead, tail] = [Math.max(0, -by), Math.max(0, -after)];
-  const { weight, kernel } = oneHot(blocks, channels, axis, 1 + lead + tail, lead);
+  const single = (tap: number) => Number(tap === lead);
+  const { weight, kernel } = perChannel(blocks, channels, axis, 1 + lead + tail, single);
   const pads = padsAlong(axis, Math.max(0, by), Math.max(0, after));
   return blocks.convolve(part, weight, { sum }, { kernel_shape: kernel, pads, group: channels });
 }
