@@ -1,5 +1,5 @@
 import { isStatic } from "../../graph/dim.ts";
-import type { Conv } from "../../graph/ops/conv.ts";
+import { type Conv, isOneWindow } from "../../graph/ops/conv.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Blocks } from "./layout.ts";
 import { interleaved } from "./strides.ts";
@@ -23,6 +23,10 @@ function kernelOf(
 export function convRule(blocks: Blocks, node: Node): boolean {
   const [x, weight, bias] = blocks.inputsOf(node);
   const { strides, pads, dilations, groups } = node.attrs as Conv;
+  if (isStatic(x.shape) && isStatic(weight.shape) && !x.shape.includes(0)) {
+    const [window, size] = [weight.shape.slice(2), x.shape.slice(2)];
+    if (isOneWindow(window, size, node.attrs as Conv)) return oneWindow(blocks, node);
+  }
   const kernel = kernelOf(blocks, weight);
   if (groups !== 1 || !kernel || !isStatic(x.shape) || x.shape.includes(0)) return false;
   const [k, c, height, width] = kernel;
@@ -38,6 +42,20 @@ export function convRule(blocks: Blocks, node: Node): boolean {
     blocks.convolve(image, taps, { ...fused, bias: biasName }, attributes),
   );
   return k > 0;
+}
+
+/** A kernel that covers the whole image, once (LeNet-5's C5), as a product of matrices. */
+function oneWindow(blocks: Blocks, node: Node): boolean {
+  const [x, weight, bias] = blocks.inputsOf(node);
+  const [n, ...image] = x.shape as readonly number[];
+  const k = weight.shape[0] as number;
+  const depth = image.reduce((a, b) => a * b, 1);
+  const rows = blocks.reshape(blocks.onnx.nameOf(x), [n, depth]);
+  const columns = blocks.reshape(blocks.onnx.nameOf(weight), [k, depth]);
+  const inputs = bias ? [rows, columns, blocks.onnx.nameOf(bias)] : [rows, columns];
+  const product = blocks.standard("Gemm", inputs, { transB: 1 });
+  blocks.onnx.define(node.outputs[0], blocks.reshape(product, [n, k, 1, 1]));
+  return true;
 }
 
 /**

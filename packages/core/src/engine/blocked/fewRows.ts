@@ -27,9 +27,7 @@ export function fewRowsRule(blocks: Blocks, node: Node): boolean {
   const left = blocks.standard("Transpose", [cut], { perm: [1, 0, 2] });
   const right = blocks.reshape(blocks.onnx.nameOf(b), [parts, DEPTH, columns]);
   const products = blocks.standard("MatMul", [left, right]);
-  const sum = blocks.standard("ReduceSum", [products, blocks.onnx.builder.ints([0])], {
-    keepdims: 0,
-  });
-  blocks.onnx.define(node.outputs[0], sum);
+  const sum = blocks.summed(products, [parts, rows * columns]);
+  blocks.onnx.define(node.outputs[0], blocks.reshape(sum, [rows, columns]));
   return true;
 }

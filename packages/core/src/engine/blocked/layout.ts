@@ -163,6 +163,11 @@ export class Blocks implements Rewriter {
     this.indices.set(key, name);
     return name;
   }
+  /** The sum over the first of two axes: a product with ones takes half of a ReduceSum's time. */
+  summed(name: string, [parts, size]: readonly [number, number]): string {
+    const ones = this.onnx.builder.constant("float32", [1, parts], new Float32Array(parts).fill(1));
+    return this.standard("MatMul", [ones, this.reshape(name, [parts, size])]);
+  }
   /** `size` copies of a number. */
   filled(size: number, value: number): string {
     return this.onnx.builder.constant("float32", [size], new Float32Array(size).fill(value));

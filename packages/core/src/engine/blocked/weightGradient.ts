@@ -45,24 +45,36 @@ const isPointwise = (blocks: Blocks, { kernel, strides, pads, from: [n, , h, w] 
   pads.every((p) => p === 0) &&
   (n * h * w) % blocks.size === 0;
 
-/** (positions, K) transposed · (positions, C) as a 1x1 convolution, which needs less packing than a product. */
+/**
+ * (positions, K) transposed · (positions, C) as a 1x1 convolution, which needs less packing than a product. The larger of
+ * the two is the kernel: it has nearly the form of one.
+ */
 function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): string {
-  const [n, k, height, width] = problem.from;
+  const [, k] = problem.from;
   const c = problem.images[1];
+  const [large, small] = k >= c ? [grad, x] : [x, grad];
+  const [most, least] = k >= c ? [k, c] : [c, k];
   const { size } = blocks;
+  const [n, , height, width] = problem.from;
   const positions = n * height * width;
-  const splits = rowsOfWork(k, 1, size) % 2 === 1 && n % 2 === 0 && positions % (2 * size) === 0;
+  const splits = rowsOfWork(most, 1, size) % 2 === 1 && n % 2 === 0 && positions % (2 * size) === 0;
   const groups = splits ? 2 : 1;
-  const parts: Images = [groups, n / groups, k / size, height * width * size];
-  const filter = swapped(blocks, blocks.blocked(grad), parts);
-  const rows = blocks.reshape(blocks.toRows(blocks.blocked(x), c), [1, positions, c, 1]);
+  const parts: Images = [groups, n / groups, most / size, height * width * size];
+  const kernel = swapped(blocks, blocks.blocked(large), parts);
+  const rows = blocks.toRows(blocks.blocked(small), least);
   const result = blocks.convolve(
-    blocks.node("ReorderInput", [rows]),
-    blocks.reshape(filter, [groups * k, positions / groups, 1, 1]),
+    blocks.node("ReorderInput", [blocks.reshape(rows, [1, positions, least, 1])]),
+    blocks.reshape(kernel, [groups * most, positions / groups, 1, 1]),
     {},
     { kernel_shape: [1, 1], group: groups },
   );
-  return kernelFrom(blocks, result, problem, groups);
+  const sum = groups === 1 ? result : blocks.summed(result, [groups, k * c]);
+  const blocked = blocks.reshape(sum, [1, most, least, 1]);
+  const matrix = blocks.node("ReorderOutput", [blocked], {
+    channels: most,
+    ...(k < c && { channels_last: 1 }),
+  });
+  return blocks.reshape(matrix, [k, c, 1, 1]);
 }
 
 // Tiles ----------------------------------------------------------------------------------------------
@@ -125,14 +137,7 @@ function kernelFrom(
 ): string {
   const [height, width] = kernel;
   const columns = (width - 1) * dilations[1] + 1;
-  const all = k * height * columns * c;
-  const axis = blocks.onnx.builder.ints([0]);
-  const sum =
-    groups === 1
-      ? result
-      : blocks.standard("ReduceSum", [blocks.reshape(result, [groups, all]), axis], {
-          keepdims: 0,
-        });
+  const sum = groups === 1 ? result : blocks.summed(result, [groups, k * height * columns * c]);
   const blocked = blocks.reshape(sum, [1, k, height, columns * c]);
   const plain = blocks.node("ReorderOutput", [blocked], { channels: k });
   if (height * columns === 1) return blocks.reshape(plain, [k, c, 1, 1]);

@@ -175,7 +175,11 @@ const weightGradient = (x: Tensor, grad: Tensor, weight: Tensor, attrs: Conv): T
   apply(convWeightGradientOp, [x, grad], { ...convAttrs(attrs), kernel: kernelOf(weight) })[0];
 
 /** Whether the kernel covers the whole input, once: then the convolution is a product of matrices (LeNet-5's C5). */
-const isOneWindow = (kernel: Pair, size: readonly number[], { pads, dilations, groups }: Conv) =>
+export const isOneWindow = (
+  kernel: readonly number[],
+  size: readonly number[],
+  { pads, dilations, groups }: Conv,
+): boolean =>
   groups === 1 &&
   pads.every((p) => p === 0) &&
   kernel.every((k, i) => k === size[i] && (k === 1 || dilations[i] === 1));
