@@ -1,5 +1,6 @@
 // One row: both sides load the same weights, show the same numbers, and then take turns.
 import { compare } from "./check.js";
+import { passes } from "./floor.js";
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
 /** @param {readonly number[]} values @param {number} q */
@@ -66,8 +67,6 @@ function noiseOf(turns) {
 }
 
 const FLOPS = 2;
-/** A training step is about three forward passes: forward, gradients of the data, gradients of the weights. */
-const passes = { train: 3, inference: 1, data: 0 };
 
 /**
  * @param {Row} row @param {"train" | "inference" | "data"} kind @param {Side} ours
@@ -76,12 +75,22 @@ const passes = { train: 3, inference: 1, data: 0 };
  */
 export async function measureRow(row, kind, ours, peers, options) {
   const { seconds, path } = options;
-  const { macs, way } = await ours.ask("load", { row, kind, path, write: true });
-  const result = { name: row.name, kind, way, ours: null, pytorch: null, ratio: null };
+  const { work, way } = await ours.ask("load", { row, kind, path, write: true });
+  const { optimizer } = row;
+  const result = {
+    name: row.name,
+    kind,
+    way,
+    optimizer,
+    work,
+    ours: null,
+    pytorch: null,
+    ratio: null,
+  };
   const finish = (times) => {
     result.ours = median(times);
     result.oursMin = Math.min(...times);
-    const flops = macs * FLOPS * passes[kind];
+    const flops = (work?.macs ?? 0) * FLOPS * passes[kind];
     if (flops > 0) result.gflops = flops / result.oursMin / 1e6;
     return result;
   };

@@ -10,19 +10,31 @@ const table = (head, lines) =>
 
 /** What was measured, on what, with which versions: every claim repeats it. */
 export function machineInWords({ machine }) {
-  const { cpu, cores, instructions, node, onnxruntime, pytorch, gemmGflops, date } = machine;
+  const { cpu, cores, instructions, node, onnxruntime, pytorch, date } = machine;
   const isa = instructions.length > 0 ? ` (${instructions.join(", ")})` : "";
   const ours = `${cores} cores of ${cpu}${isa}, Node ${node}, ONNX Runtime ${onnxruntime}`;
   const theirs = pytorch
     ? `PyTorch ${pytorch.torch} (${pytorch.reports} by its own report, oneDNN ${pytorch.onednn}, ${pytorch.blas.join(" + ")})`
     : "no PyTorch";
-  const peak = Object.entries(gemmGflops)
-    .filter(([, value]) => value)
-    .map(([side, value]) => `${value.toFixed(0)} (${side})`);
-  return `${ours}; ${theirs}; ${date}. GFLOP/s of a 1024 x 1024 matrix product: ${peak.join(", ")}.`;
+  return `${ours}; ${theirs}; ${date}. ${ratesInWords(machine)}`;
 }
 
-const peak = ({ gemmGflops }) => Math.max(gemmGflops.ours, gemmGflops.pytorch ?? 0);
+/** The most that products, convolutions and copies reach. */
+function ratesInWords({ gemmGflops, convGflops, copies = [] }) {
+  const products = Object.entries(gemmGflops)
+    .filter(([, value]) => value)
+    .map(([side, value]) => `${value.toFixed(0)} (${side})`);
+  const convolution = convGflops ? `, of a convolution ${convGflops.toFixed(0)}` : "";
+  const size = (bytes) => `${bytes / 2 ** 20} MB`;
+  const speeds = copies.map(({ bytes, gigabytes }) => `${gigabytes.toFixed(0)} (${size(bytes)})`);
+  const copying = speeds.length > 0 ? ` GB/s of copying: ${speeds.join(", ")}.` : "";
+  return `GFLOP/s of a 1024 x 1024 matrix product: ${products.join(", ")}${convolution}.${copying}`;
+}
+
+const peak = ({ gemmGflops, convGflops = 0 }) =>
+  Math.max(gemmGflops.ours, gemmGflops.pytorch ?? 0, convGflops);
+
+const share = (part, whole) => `${((100 * part) / whole).toFixed(0)} %`;
 
 const checkInWords = (check) => {
   if (!check) return "-";
@@ -39,7 +51,8 @@ export function benchTable({ machine, rows, others = [] }) {
     ms(row.pytorch),
     number(row.ratio, 2),
     row.noise === undefined ? "-" : `${(100 * row.noise).toFixed(0)} %`,
-    row.gflops ? `${row.gflops.toFixed(0)} (${((100 * row.gflops) / best).toFixed(0)} %)` : "-",
+    row.gflops ? `${row.gflops.toFixed(0)} (${share(row.gflops, best)})` : "-",
+    row.floor ? share(row.floor, row.ours) : "-",
     row.setting ? `${row.setting}; ${row.variant}` : "-",
     checkInWords(row.check),
   ]);
@@ -50,7 +63,8 @@ export function benchTable({ machine, rows, others = [] }) {
     "PyTorch, ms",
     "ratio",
     "±",
-    "GFLOP/s (of the product's)",
+    "GFLOP/s (of the most)",
+    "of the floor",
   ];
   const parts = [table([...head, "PyTorch's best", "differs by"], lines)];
   if (others.length > 0) {
@@ -86,7 +100,9 @@ export function readmeTable(result) {
 /** @param {any} result */
 export const benchMarkdown = (result) =>
   `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster. ` +
-  "Inference by the faster of the exported file and the graph compiled in place.\n\n" +
+  "Inference by the faster of the exported file and the graph compiled in place. The floor is the least time for " +
+  "the row's arithmetic at the highest rate measured and for the bytes it must move (bench/floor.js); the share is " +
+  "the floor's of our time.\n\n" +
   `${benchTable(result)}\n\n${machineInWords(result)}\n`;
 
 /** Ratios as bars; nothing where there is none. @param {readonly any[]} rows */

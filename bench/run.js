@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { COPIED, floorOf } from "./floor.js";
 import { regressions } from "./guard.js";
 import { machineFacts } from "./machine.js";
 import { measureRow } from "./measure.js";
@@ -90,11 +91,37 @@ function inWords({ ours, pytorch, ratio, check }) {
   return `ours ${ours.toFixed(2)} ms, PyTorch ${pytorch.toFixed(2)} ms: ${ratio.toFixed(2)} x, ${numbers}`;
 }
 
-/** GFLOP/s of a large square product: the most that either side's library reaches on this machine. */
-async function gemmPeak(side) {
-  const size = 1024;
-  const { times } = await side.ask("gemm", { size, seconds: Math.min(1, options.seconds) });
-  return (2 * size ** 3) / Math.min(...times) / 1e6;
+/** What each kind of work reaches at most on this machine; the best of a second. */
+async function rateOf(side, what, fields, amount) {
+  const { times } = await side.ask(what, { ...fields, seconds: Math.min(1, options.seconds) });
+  return amount / Math.min(...times) / 1e6;
+}
+
+/** GFLOP/s of a large square product. */
+const gemmRate = (side) => rateOf(side, "gemm", { size: 1024 }, 2 * 1024 ** 3);
+
+/** GFLOP/s of a product and a convolution, and GB/s of copies. */
+async function ownRates(ours) {
+  const image = { batch: 8, channels: 128, size: 28 };
+  const flops = 2 * image.batch * image.channels ** 2 * 9 * image.size ** 2;
+  const copies = [];
+  for (const bytes of COPIED) {
+    copies.push({ bytes, gigabytes: await rateOf(ours, "copy", { bytes }, 2 * bytes) });
+  }
+  return {
+    gemm: await gemmRate(ours),
+    conv: await rateOf(ours, "convolution", image, flops),
+    copies,
+  };
+}
+
+/** Each row with the least time that it can take, and the work that this is computed from. */
+function withFloors(measured, machine) {
+  const { gemmGflops, convGflops, copies } = machine;
+  const gflops = Math.max(gemmGflops.ours, gemmGflops.pytorch ?? 0, convGflops);
+  return measured.map(({ optimizer, work, ...row }) =>
+    work ? { ...row, work, floor: floorOf(row.kind, optimizer, work, { gflops, copies }) } : row,
+  );
 }
 
 /** Cost along one size at a time: training steps only. */
@@ -136,8 +163,10 @@ async function main() {
     const setting = settings.find(({ name }) => name === first?.setting);
     const peer = peers.sides.get(first?.setting);
     const facts = machineFacts(info, await peer?.ask("info"));
-    const gemmGflops = { ours: await gemmPeak(ours), pytorch: peer ? await gemmPeak(peer) : null };
-    const machine = { ...facts, referenceBlas: reference, gemmGflops };
+    const { gemm, conv, copies } = await ownRates(ours);
+    const gemmGflops = { ours: gemm, pytorch: peer ? await gemmRate(peer) : null };
+    const machine = { ...facts, referenceBlas: reference, gemmGflops, convGflops: conv, copies };
+    if (measured.rows) measured.rows = withFloors(measured.rows, machine);
     // Who selects rows, or is in a hurry, does not ask for compile times and start-ups.
     const extra = notMeasured.length > 0 ? { notMeasured } : {};
     if (!measured.rows || options.quick || !options.everything)

@@ -163,12 +163,44 @@ class Inference {
 /** @type {{ row: Row, kind: string, model?: nn.Module, batch?: any, run: any } | undefined} */
 let current;
 
-/** Multiply-adds of one forward pass over the batch. */
-function macsOf(model, { x, y, ...others }) {
+/** What one forward pass over the batch multiplies and adds, and what it reads and writes. @returns {import("../floor.js").Work} */
+function workOf(model, { x, y, ...others }) {
   const leaf = ({ data: values, shape }) => tensor(values, shape);
   const rest = Object.fromEntries(Object.entries(others).map(([name, part]) => [name, leaf(part)]));
   const forward = ([input]) => model.forward(input, rest);
-  return inspect.summary(model, [leaf(x)], { forward }).macs;
+  const { macs, parameters, activationBytes, layers } = inspect.summary(model, [leaf(x)], {
+    forward,
+  });
+  const tensors = layers.filter(({ memory }) => memory > 0).length;
+  return { macs, parameters: 4 * parameters, activations: activationBytes, tensors };
+}
+
+/** Times runs of a graph on arrays of its own. */
+async function timeGraph(forward, shapes, seconds) {
+  const model = Object.assign(new nn.Module(), { forward });
+  const inputs = Object.fromEntries(shapes.map((shape, i) => [`x${i}`, { shape }]));
+  const bytes = await onnx.exportModel(model, {
+    inputs,
+    forward: (given) => forward(...Object.values(given)),
+  });
+  const executable = await engine.compile(bytes, { label: "rate" });
+  const value = (shape) => {
+    const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, Math.random);
+    return { dtype: "float32", shape, data };
+  };
+  const binding = executable.bind({
+    inputs: Object.fromEntries(shapes.map((shape, i) => [`x${i}`, value(shape)])),
+    outputs: Object.fromEntries(executable.outputs.map(({ name, shape }) => [name, value(shape)])),
+  });
+  const times = [];
+  for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
+    const start = performance.now();
+    await binding.run();
+    times.push(performance.now() - start);
+  }
+  binding.release();
+  executable.release();
+  return { times };
 }
 
 const operations = {
@@ -177,7 +209,7 @@ const operations = {
     if (kind === "data") {
       const threads = engine.info.threads;
       current = { row, kind, run: await Loading.create(row, { path, write, threads }) };
-      return { macs: 0 };
+      return {};
     }
     nn.manualSeed(1);
     const model = build(row);
@@ -194,7 +226,7 @@ const operations = {
     current = { row, kind, model, batch, run: undefined };
     current.run =
       kind === "train" ? new Training(row, model, batch) : await Inference.create(model, batch);
-    return { macs: macsOf(model, batch), way: current.run.way?.name };
+    return { work: workOf(model, batch), way: current.run.way?.name };
   },
 
   /** Losses of the first steps without dropout and the norm of the change of all parameters; or the output. */
@@ -248,30 +280,29 @@ const operations = {
     return {};
   },
 
-  async gemm({ size, seconds }) {
-    const model = new nn.Module();
-    model.forward = (a, b) => ops.matmul(a, b);
-    const shape = [size, size];
-    const bytes = await onnx.exportModel(model, { inputs: { a: { shape }, b: { shape } } });
-    const executable = await engine.compile(bytes, { label: "gemm" });
-    const value = () => ({
-      dtype: "float32",
-      shape,
-      data: Float32Array.from({ length: size * size }, Math.random),
-    });
-    const binding = executable.bind({
-      inputs: { a: value(), b: value() },
-      outputs: { [executable.outputs[0].name]: value() },
-    });
-    const times = [];
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
-      const start = performance.now();
-      await binding.run();
-      times.push(performance.now() - start);
-    }
-    executable.release();
-    return { times };
+  gemm: ({ size, seconds }) =>
+    timeGraph(
+      (a, b) => ops.matmul(a, b),
+      [
+        [size, size],
+        [size, size],
+      ],
+      seconds,
+    ),
+
+  /** Weights are constants, as in inference: ONNX Runtime's fastest convolution. */
+  convolution({ batch, channels, size, seconds }) {
+    const weight = tensor(Float32Array.from({ length: channels ** 2 * 9 }, Math.random), [
+      channels,
+      channels,
+      3,
+      3,
+    ]);
+    const forward = (x) => ops.conv2d(x, weight, undefined, { padding: 1 });
+    return timeGraph(forward, [[batch, channels, size, size]], seconds);
   },
+
+  copy: ({ bytes, seconds }) => timeGraph((x) => ops.neg(x), [[bytes / 4]], seconds),
 
   memory: () => ({ bytes: process.resourceUsage().maxRSS * 1024 }),
 
