@@ -114,19 +114,31 @@ class Worker:
         return Inference(model, self.x, self.others, how, mode == "frozen")
 
     def check(self, variant, steps, path=None):
-        """Losses of the first steps without dropout and the norm of the change of all parameters; or the output."""
+        """What a training's first steps give; or the output, written to a file."""
         run = self.run_of(variant)
-        if self.kind != "train":
-            output = run.step()
-            output.contiguous().numpy().tofile(path)
-            return {"elements": output.numel()}
+        if self.kind == "train":
+            return self.first_steps(run, steps)
+        output = run.step()
+        output.contiguous().numpy().tofile(path)
+        return {"elements": output.numel()}
+
+    def referee(self, steps):
+        """The same steps in float64, whose rounding is of no account."""
+        model = copy.deepcopy(self.model).double()
+        widen = lambda value: value.double() if value.is_floating_point() else value
+        others = {name: widen(value) for name, value in self.others.items()}
+        run = Training(self.row, model, widen(self.x), widen(self.y), others, "contiguous")
+        return self.first_steps(run, steps)
+
+    def first_steps(self, run, steps):
+        """Losses of the first steps without dropout and the norm of the change of all parameters."""
         dropouts = [(m, m.p) for m in run.model.modules() if isinstance(m, nn.Dropout)]
         for module, _ in dropouts:
             module.p = 0.0
         losses = [run.step() for _ in range(steps)]
         for module, p in dropouts:
             module.p = p
-        change = sum((after - before).double().square().sum().item()
+        change = sum((after.double() - before.double()).square().sum().item()
                      for before, after in zip(self.model.parameters(), run.model.parameters())) ** 0.5
         return {"losses": losses, "change": change}
 
