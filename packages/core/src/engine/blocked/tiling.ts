@@ -56,23 +56,39 @@ export function bestTiling(
   return best?.tiling;
 }
 
+/** Every tile's size, with the fewest tiles of it that cover an image and fill blocks. */
 function* tilings(sizes: Sizes, block: number, mostColumns: number): Generator<Tiling> {
-  const { images, height, width, channelsOut, kernel } = sizes;
+  const { channelsOut, kernel } = sizes;
   const isOdd = rowsOfWork(channelsOut, kernel[0], block) % 2 === 1;
-  const seen = new Set<string>();
-  for (const each of divisorsOf(images)) {
-    for (let rows = 1; rows <= height; rows++) {
-      for (let columns = 1; columns <= Math.min(width, mostColumns); columns++) {
-        if ((each * rows * columns) % block !== 0) continue;
-        const tile = { height: Math.ceil(height / rows), width: Math.ceil(width / columns) };
-        // Whole tiles of nothing but zeros help only to fill a block.
-        const key = `${each} ${tile.height} ${tile.width}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
-        const tiling = { rows, columns, ...tile, ...under(sizes, tile), images: each };
-        const splits = isOdd && (each * rows * columns) % (2 * block) === 0;
-        yield { ...tiling, groups: splits ? 2 : 1 };
+  for (const images of divisorsOf(sizes.images)) {
+    for (const [height, rows] of cutsOf(sizes.height, block)) {
+      for (const [width, columns] of cutsOf(sizes.width, block)) {
+        const lanes = images * rows * columns;
+        if (columns > mostColumns || lanes % block !== 0) continue;
+        const splits = isOdd && lanes % (2 * block) === 0;
+        const tile = { height, width, ...under(sizes, { height, width }) };
+        yield { rows, columns, ...tile, images, groups: splits ? 2 : 1 };
       }
+    }
+  }
+}
+
+/**
+ * A length cut into equal parts, [length of a part, parts]: the last has less in it, and some nothing where their number
+ * is rounded up so that they fill blocks.
+ */
+function* cutsOf(length: number, block: number): Generator<readonly [number, number]> {
+  let last = 0;
+  for (let parts = 1; parts <= length; parts++) {
+    const part = Math.ceil(length / parts);
+    if (part === last) continue;
+    last = part;
+    let rounded = parts;
+    yield [part, rounded];
+    for (let unit = 2; unit <= block; unit *= 2) {
+      if (rounded % unit === 0) continue;
+      rounded = Math.ceil(parts / unit) * unit;
+      yield [part, rounded];
     }
   }
 }
