@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { centreView, type Preprocessing, variedView } from "./augment.ts";
 import { type Picture, pixelTools, type RenderTarget, VIEW } from "./pixelTools.ts";
+import { resizingTools } from "./resizing.ts";
+import { RESIZING_WASM } from "./resizing.wasm.ts";
 
-const { seen, render } = pixelTools(VIEW);
+const { seen, render } = pixelTools(VIEW, resizingTools(RESIZING_WASM).spread);
 
 /** A picture of one channel with no pattern. */
 const grey = (width: number, height: number): Picture => {

@@ -1,4 +1,4 @@
-import type { Box } from "./resizing.ts";
+import type { Box, resizingTools } from "./resizing.ts";
 
 /** A picture of bytes, one plane a channel: (channels, height, width), row by row. */
 export interface Picture {
@@ -23,6 +23,8 @@ export interface RenderTarget {
 type Size = Pick<Picture, "width" | "height">;
 type Triple = readonly [number, number, number];
 type Matrix = readonly [...Triple, ...Triple];
+
+type Spread = ReturnType<typeof resizingTools>["spread"];
 
 /** Where sampled values go: (channels, size, size), each times its channel's `scale`, less its `shift`. */
 interface Sink extends Pick<RenderTarget, "out" | "size"> {
@@ -49,11 +51,11 @@ export const VIEW = {
 } as const;
 
 /**
- * The arithmetic of pixels. The function refers to nothing outside itself but its argument, since its source
+ * The arithmetic of pixels. The function refers to nothing outside itself but its arguments, since its source
  * text is also the program of the workers (as in core's random numbers): no file that a bundler or a
  * test runner would have to find and compile.
  */
-export function pixelTools(view: typeof VIEW) {
+export function pixelTools(view: typeof VIEW, spread: Spread) {
   /** The value between four pixels, all of them looked up with care for the border. */
   const atBorder = (
     picture: Picture,
@@ -93,7 +95,7 @@ export function pixelTools(view: typeof VIEW) {
       ) as unknown as Triple;
       const ends = [0.5, size - 0.5].flatMap((i) => [x * i + y * 0.5, x * i + y * (size - 0.5)]);
       const from = Math.floor(Math.min(...ends) + shift - 0.5);
-      const to = Math.floor(Math.max(...ends) + shift - 0.5) + 2;
+      const to = Math.ceil(Math.max(...ends) + shift - 0.5) + 1;
       const begin = Math.min(length - 1, Math.max(0, from));
       return { begin, count: Math.min(length, Math.max(1, to)) - begin };
     };
@@ -103,25 +105,27 @@ export function pixelTools(view: typeof VIEW) {
   };
 
   /** Where the matrix moves, or mirrors, by whole pixels and stays inside: rows are copied. */
-  const copy = (
-    { data, width, height, channels }: Picture,
-    [a, b, c, d, e, f]: Matrix,
-    to: Sink,
-  ) => {
-    const { out, size, scale, shift } = to;
+  const copy = (picture: Picture, [a, b, c, d, e, f]: Matrix, sink: Sink): boolean => {
+    const { data, width, height, channels } = picture;
+    const { out, size, scale, shift } = sink;
     const straight = Math.abs(a) === 1 && b === 0 && d === 0 && e === 1;
     const [left, right] = a === 1 ? [c, c + size] : [c - size, c];
     const inside = left >= 0 && f >= 0 && right <= width && f + size <= height;
     if (!straight || !inside || !Number.isInteger(c) || !Number.isInteger(f)) return false;
+    const area = size * size;
     const table = new Float32Array(256);
     for (let channel = 0; channel < channels; channel++) {
-      for (let v = 0; v < 256; v++) table[v] = v * scale[channel]! - shift[channel]!;
-      // Whole numbers by their form, too: an index that may be a fraction costs five times as much.
+      const [factor, less] = [scale[channel]!, shift[channel]!];
+      let from = (channel * height + f) * width + (a === 1 ? left : right - 1);
+      if (a === 1 && width === size) {
+        spread(data, from, out, channel * area, area, factor, less);
+        continue;
+      }
+      for (let v = 0; v < 256; v++) table[v] = v * factor - less;
       const by = a === 1 ? 1 : -1;
-      let to = channel * size * size;
-      for (let y = 0; y < size; y++) {
-        let from = ((channel * height + f + y) * width + (a === 1 ? left : right - 1)) | 0;
-        for (const end = to + size; to < end; to++, from += by) out[to] = table[data[from]!]!;
+      for (let to = channel * area; to < (channel + 1) * area; from += width) {
+        let k = from | 0;
+        for (const end = to + size; to < end; to++, k += by) out[to] = table[data[k]!]!;
       }
     }
     return true;

@@ -62,10 +62,11 @@ class PoolWorker {
     // The program is these functions' own source text; `import` and `require` stand in the string because
     // bundlers and test runners rewrite them elsewhere.
     this.worker = new Worker(
-      `(${serve})(
+      `const resizing = (${resizingTools})(${JSON.stringify(RESIZING_WASM)});
+      (${serve})(
         require("node:worker_threads").parentPort,
-        (${pixelTools})(${JSON.stringify(VIEW)}),
-        (${resizingTools})(${JSON.stringify(RESIZING_WASM)}),
+        resizing,
+        (${pixelTools})(${JSON.stringify(VIEW)}, resizing.spread),
         (${decodingTools})({
           codecs: ${JSON.stringify(codecs)},
           load: (url) => import(url),
@@ -146,8 +147,8 @@ export class ImagePool {
 /** The worker's side; it may refer to nothing outside itself. */
 function serve(
   port: MessagePort,
-  pixels: ReturnType<typeof pixelTools>,
   resizing: ReturnType<typeof resizingTools>,
+  pixels: ReturnType<typeof pixelTools>,
   images: ReturnType<typeof decodingTools>,
   readFile: (path: string) => Uint8Array,
 ): void {

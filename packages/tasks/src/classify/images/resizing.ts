@@ -21,6 +21,7 @@ interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   readonly down: (...places: number[]) => void;
   readonly across: (...places: number[]) => void;
+  readonly spread: (from: number, to: number, length: number, scale: number, shift: number) => void;
 }
 
 /**
@@ -31,6 +32,8 @@ interface Kernel {
  */
 export function resizingTools(module: string) {
   let started: Kernel | undefined;
+  /** Where the kernel has room for the numbers of a plane of the last part. */
+  let room = 0;
   const start = (): Kernel => {
     const { WebAssembly } = globalThis as unknown as {
       WebAssembly: {
@@ -77,8 +80,8 @@ export function resizingTools(module: string) {
     let end = 0;
     const places = lengths.map((length) => {
       const place = end;
-      // Up to 15 bytes behind each are read and written, too.
-      end += (length + 31) & ~15;
+      // Up to 15 bytes, or numbers, behind each are read and written, too.
+      end += (length + 79) & ~15;
       return place;
     });
     const missing = end - memory.buffer.byteLength;
@@ -100,14 +103,16 @@ export function resizingTools(module: string) {
     const columns = across.firsts[box.width - 1]! + across.most - left;
     const stride = pixels.width * step;
     const area = box.width * box.height;
-    const [rows, line, firsts, acrossWeights, downWeights, planes] = allocate(started, [
+    const [rows, line, firsts, acrossWeights, downWeights, planes, numbers] = allocate(started, [
       down.most * stride,
-      4 * columns * step + 64,
+      4 * columns * step,
       4 * box.width,
       4 * across.weights.length,
       4 * down.weights.length,
       3 * area,
-    ]) as [number, number, number, number, number, number];
+      4 * area,
+    ]) as [number, number, number, number, number, number, number];
+    room = numbers;
     const bytes = new Uint8Array(started.memory.buffer);
     const offsets = across.firsts.map((first) => 4 * step * (first - left));
     new Int32Array(started.memory.buffer, firsts).set(offsets);
@@ -125,6 +130,27 @@ export function resizingTools(module: string) {
     const channels = step < 3 ? 1 : 3;
     const found = bytes.subarray(planes, planes + channels * area);
     return { data: found, width: box.width, height: box.height, channels };
+  };
+
+  /** Writes scale data[from + i] - shift to out[to + i], for i below `length`; `data` may be a part's. */
+  const spread = (
+    data: Uint8Array,
+    from: number,
+    out: Float32Array,
+    to: number,
+    length: number,
+    scale: number,
+    shift: number,
+  ): void => {
+    started ??= start();
+    let [source, numbers] = [data.byteOffset + from, room];
+    if (data.buffer !== started.memory.buffer) {
+      [source, numbers] = allocate(started, [length, 4 * length]) as [number, number];
+      const bytes = new Uint8Array(started.memory.buffer, source);
+      bytes.set(data.subarray(from, from + length));
+    }
+    started.spread(source, numbers, length, scale, shift);
+    out.set(new Float32Array(started.memory.buffer, numbers, length), to);
   };
 
   /** Width and height once the shorter side is at most `side` pixels long. */
@@ -151,5 +177,5 @@ export function resizingTools(module: string) {
     return scaled({ ...picture, data: mixed, step: channels }, width, height);
   };
 
-  return { part, shrunk, scaled, resize };
+  return { part, spread, shrunk, scaled, resize };
 }

@@ -25,16 +25,16 @@
         (local.set $bytes (v128.load (local.get $at)))
         (local.set $w (v128.load32_splat (local.get $weight)))
         (local.set $a (f32x4.add (local.get $a) (f32x4.mul (local.get $w)
-          (f32x4.convert_i32x4_u (i32x4.extend_low_i16x8_u
+          (f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_u
             (i16x8.extend_low_i8x16_u (local.get $bytes)))))))
         (local.set $b (f32x4.add (local.get $b) (f32x4.mul (local.get $w)
-          (f32x4.convert_i32x4_u (i32x4.extend_high_i16x8_u
+          (f32x4.convert_i32x4_s (i32x4.extend_high_i16x8_u
             (i16x8.extend_low_i8x16_u (local.get $bytes)))))))
         (local.set $c (f32x4.add (local.get $c) (f32x4.mul (local.get $w)
-          (f32x4.convert_i32x4_u (i32x4.extend_low_i16x8_u
+          (f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_u
             (i16x8.extend_high_i8x16_u (local.get $bytes)))))))
         (local.set $d (f32x4.add (local.get $d) (f32x4.mul (local.get $w)
-          (f32x4.convert_i32x4_u (i32x4.extend_high_i16x8_u
+          (f32x4.convert_i32x4_s (i32x4.extend_high_i16x8_u
             (i16x8.extend_high_i8x16_u (local.get $bytes)))))))
         (local.set $at (i32.add (local.get $at) (local.get $stride)))
         (local.set $weight (i32.add (local.get $weight) (i32.const 4)))
@@ -66,11 +66,34 @@
         (local.set $at (i32.add (local.get $at) (local.get $step)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 4)))
         (br_if $sums (i32.lt_u (local.get $weights) (local.get $last))))
-      (local.set $sum (i32x4.trunc_sat_f32x4_u (local.get $sum)))
+      (local.set $sum (i32x4.trunc_sat_f32x4_s (local.get $sum)))
       (v128.store8_lane 0 (local.get $to) (local.get $sum))
       (v128.store8_lane 4 (i32.add (local.get $to) (local.get $area)) (local.get $sum))
       (v128.store8_lane 8
         (i32.add (local.get $to) (i32.shl (local.get $area) (i32.const 1))) (local.get $sum))
       (local.set $first (i32.add (local.get $first) (i32.const 4)))
       (local.set $to (i32.add (local.get $to) (i32.const 1)))
-      (br_if $pixels (i32.lt_u (local.get $to) (local.get $end))))))
+      (br_if $pixels (i32.lt_u (local.get $to) (local.get $end)))))
+
+  ;; The numbers scale bytes[from + i] - shift at `to`, for i below `length`: blocks of 16 here, too.
+  (func (export "spread")
+    (param $from i32) (param $to i32) (param $length i32) (param $scale f32) (param $shift f32)
+    (local $end i32) (local $bytes v128) (local $half v128) (local $k v128) (local $s v128)
+    (local.set $end (i32.add (local.get $from) (local.get $length)))
+    (local.set $k (f32x4.splat (local.get $scale)))
+    (local.set $s (f32x4.splat (local.get $shift)))
+    (loop $blocks
+      (local.set $bytes (v128.load (local.get $from)))
+      (local.set $half (i16x8.extend_low_i8x16_u (local.get $bytes)))
+      (v128.store (local.get $to) (f32x4.sub (f32x4.mul (local.get $k)
+        (f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_u (local.get $half)))) (local.get $s)))
+      (v128.store offset=16 (local.get $to) (f32x4.sub (f32x4.mul (local.get $k)
+        (f32x4.convert_i32x4_s (i32x4.extend_high_i16x8_u (local.get $half)))) (local.get $s)))
+      (local.set $half (i16x8.extend_high_i8x16_u (local.get $bytes)))
+      (v128.store offset=32 (local.get $to) (f32x4.sub (f32x4.mul (local.get $k)
+        (f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_u (local.get $half)))) (local.get $s)))
+      (v128.store offset=48 (local.get $to) (f32x4.sub (f32x4.mul (local.get $k)
+        (f32x4.convert_i32x4_s (i32x4.extend_high_i16x8_u (local.get $half)))) (local.get $s)))
+      (local.set $from (i32.add (local.get $from) (i32.const 16)))
+      (local.set $to (i32.add (local.get $to) (i32.const 64)))
+      (br_if $blocks (i32.lt_u (local.get $from) (local.get $end))))))
