@@ -133,6 +133,15 @@ describe("resize", () => {
     );
   });
 
+  test("takes a tall picture in several parts", () => {
+    const tall = pixelsOf(700, 2000, 3);
+    const { data } = scaled(tall, 7, 41);
+    for (const y of [0, 8, 9, 10, 11, 20, 30, 40]) {
+      const value = valueAt(tall, [7, 41], 2, 6, y);
+      expect(Math.abs(data[(2 * 41 + y) * 7 + 6]! - value), `row ${y}`).toBeLessThan(0.51);
+    }
+  });
+
   test("goes on after a picture for which its memory had to grow", () => {
     const small = pixelsOf(9, 7, 3);
     const before = scaled(small, 4, 3);

@@ -98,13 +98,14 @@ export function resizingTools(module: string) {
     const { data, step } = pixels;
     const across = taps(pixels.width, width, box.left, box.left + box.width);
     const down = taps(pixels.height, height, box.top, box.top + box.height);
-    // Only these columns matter, and only the rows of one output row lie in the kernel's memory at a time.
+    // Only these columns matter, and the rows of some output rows lie in the kernel's memory at a time.
     const left = across.firsts[0]!;
     const columns = across.firsts[box.width - 1]! + across.most - left;
     const stride = pixels.width * step;
+    const atOnce = Math.max(down.most, Math.floor(2 ** 20 / stride));
     const area = box.width * box.height;
     const [rows, line, firsts, acrossWeights, downWeights, planes, numbers] = allocate(started, [
-      down.most * stride,
+      atOnce * stride,
       4 * columns * step,
       4 * box.width,
       4 * across.weights.length,
@@ -118,12 +119,19 @@ export function resizingTools(module: string) {
     new Int32Array(started.memory.buffer, firsts).set(offsets);
     new Float32Array(started.memory.buffer, acrossWeights).set(across.weights);
     new Float32Array(started.memory.buffer, downWeights).set(down.weights);
+    const lastRow = down.firsts[box.height - 1]! + down.counts[box.height - 1]!;
+    let [begin, end] = [0, 0];
     for (let y = 0; y < box.height; y++) {
-      const first = down.firsts[y]! * stride + left * step;
+      const first = down.firsts[y]!;
       const count = down.counts[y]!;
-      bytes.set(data.subarray(first, first + (count - 1) * stride + columns * step), rows);
+      if (first + count > end) {
+        begin = first;
+        end = Math.min(lastRow, first + atOnce);
+        bytes.set(data.subarray(begin * stride, end * stride), rows);
+      }
+      const from = rows + (first - begin) * stride + left * step;
       const weights = downWeights + 4 * down.most * y;
-      started.down(rows, stride, count, weights, line, columns * step);
+      started.down(from, stride, count, weights, line, columns * step);
       const to = planes + y * box.width;
       started.across(line, firsts, acrossWeights, across.most, 4 * step, to, area, box.width);
     }
