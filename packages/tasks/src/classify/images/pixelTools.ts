@@ -148,16 +148,21 @@ export function pixelTools(view: typeof VIEW, spread: Spread) {
         const right = sx - x0;
         const below = sy - y0;
         const inside = x0 >= 0 && y0 >= 0 && x0 + 1 < width && y0 + 1 < height;
-        let at = y * size + x;
-        let i = inside ? (y0 * width + x0) | 0 : 0;
-        for (let channel = 0; channel < channels; channel++, i += area, at += square) {
-          let value: number;
-          if (inside) {
-            const k = i + width;
-            const above = data[i]! + right * (data[i + 1]! - data[i]!);
-            value = above + below * (data[k]! + right * (data[k + 1]! - data[k]!) - above);
-          } else value = atBorder(picture, channel * area, sx, sy, edge);
-          out[at] = value * scale[channel]! - shift[channel]!;
+        const at = y * size + x;
+        if (!inside) {
+          for (let channel = 0; channel < channels; channel++) {
+            const value = atBorder(picture, channel * area, sx, sy, edge);
+            out[channel * square + at] = value * scale[channel]! - shift[channel]!;
+          }
+          continue;
+        }
+        let i = (y0 * width + x0) | 0;
+        for (let channel = 0; channel < channels; channel++, i += area) {
+          const k = i + width;
+          const above = data[i]! + right * (data[i + 1]! - data[i]!);
+          const under = data[k]! + right * (data[k + 1]! - data[k]!);
+          const value = above + below * (under - above);
+          out[channel * square + at] = value * scale[channel]! - shift[channel]!;
         }
       }
     }
@@ -174,21 +179,25 @@ export function pixelTools(view: typeof VIEW, spread: Spread) {
     const saturation = views[at + view.saturation]!;
     if (brightness !== 1) for (let i = 0; i < out.length; i++) out[i] = clamp(out[i]! * brightness);
     // Luma of ITU-R 601, as Pillow's grey.
-    const grey =
-      channels === 3
-        ? (i: number) => 0.299 * out[i]! + 0.587 * out[i + area]! + 0.114 * out[i + 2 * area]!
-        : (i: number) => out[i]!;
+    const luma = channels === 3 ? [0.299, 0.587, 0.114] : [1];
     if (contrast !== 1) {
       let mean = 0;
-      for (let i = 0; i < area; i++) mean += grey(i) / area;
-      for (let i = 0; i < out.length; i++) out[i] = clamp(mean + contrast * (out[i]! - mean));
+      for (let c = 0; c < luma.length; c++) {
+        let sum = 0;
+        for (let i = c * area; i < (c + 1) * area; i++) sum += out[i]!;
+        mean += (luma[c]! * sum) / area;
+      }
+      const rest = (1 - contrast) * mean;
+      for (let i = 0; i < out.length; i++) out[i] = clamp(rest + contrast * out[i]!);
     }
     if (saturation !== 1 && channels === 3) {
+      const [r, g, b] = luma as [number, number, number];
       for (let i = 0; i < area; i++) {
-        const own = grey(i);
-        for (let k = i; k < out.length; k += area) {
-          out[k] = clamp(own + saturation * (out[k]! - own));
-        }
+        const [red, green, blue] = [out[i]!, out[i + area]!, out[i + 2 * area]!];
+        const rest = (1 - saturation) * (r * red + g * green + b * blue);
+        out[i] = clamp(rest + saturation * red);
+        out[i + area] = clamp(rest + saturation * green);
+        out[i + 2 * area] = clamp(rest + saturation * blue);
       }
     }
   };
