@@ -3,7 +3,7 @@
 (module
   (memory (export "memory") 1)
 
-  ;; Bytes are small enough to be converted as signed numbers: one instruction where unsigned ones are eight.
+  ;; Bytes are small enough to be converted as signed numbers: one instruction where unsigned ones are several.
 
   ;; line[i] = sum over k of weights[k] * bytes[from + k stride + i], for i below `length`. It reads and writes
   ;; whole blocks of 16, so up to 15 numbers beyond.
