@@ -169,9 +169,10 @@ export class DataLoader {
     const { from = 0, reuse = false } = options;
     if (!(Number.isInteger(from) && from >= 0 && from <= this.length))
       throw new RangeError(`DataLoader: cannot start at batch ${from} of ${this.length}`);
-    const buffers = [this.allocate(), this.allocate()];
+    const buffers: Batch[] = [];
     const load = async (index: number): Promise<LoadedBatch> => {
-      const fields = reuse ? buffers[index % 2]! : this.allocate();
+      const fields = buffers[index % 2] ?? this.allocate();
+      if (reuse) buffers[index % 2] = fields;
       const count = await this.fill(fields, epoch, index);
       return { fields, epoch, index, count };
     };

@@ -6,9 +6,11 @@ import { parse } from "csv-parse/sync";
 import { data } from "tensorlane";
 import { type DataPlaces, dataEntry, obtainFile } from "tensorlane/node";
 import { sharedBytes } from "../classify/data/set.ts";
-import { type Picture, pixelTools, VIEW } from "../classify/images/pixelTools.ts";
+import type { Picture } from "../classify/images/pixelTools.ts";
 import type { ImagePool } from "../classify/images/pool.ts";
 import { readPicture } from "../classify/images/reading.ts";
+import { resizingTools } from "../classify/images/resizing.ts";
+import { RESIZING_WASM } from "../classify/images/resizing.wasm.ts";
 import { UserError } from "../errors.ts";
 import { wordsOf } from "./words.ts";
 
@@ -49,7 +51,7 @@ const [FLICKR, SIDE, TEST] = ["flickr8k-part", 64, 900];
 /** Name of the captions' file in a folder, and its columns. */
 const LIST = "captions.txt";
 
-const { resize } = pixelTools(VIEW);
+const { resize } = resizingTools(RESIZING_WASM);
 
 /** A picture of a file, squeezed into a square. */
 export const readSquare = async (path: string, size: number, pool: ImagePool): Promise<Picture> =>

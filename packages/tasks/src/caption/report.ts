@@ -1,5 +1,7 @@
-import { type Picture, pixelTools, VIEW } from "../classify/images/pixelTools.ts";
+import type { Picture } from "../classify/images/pixelTools.ts";
 import { pngOf } from "../classify/images/png.ts";
+import { resizingTools } from "../classify/images/resizing.ts";
+import { RESIZING_WASM } from "../classify/images/resizing.wasm.ts";
 import type { Fitted } from "../fitting.ts";
 import { escapeHtml, lossCurves, Report } from "../report/index.ts";
 import type { Table } from "../table.ts";
@@ -7,6 +9,8 @@ import type { CaptionSet } from "./captions.ts";
 import type { Description } from "./describing.ts";
 import { type CaptionerSpec, GRID } from "./network.ts";
 import type { Recipe } from "./recipe.ts";
+
+const { resize } = resizingTools(RESIZING_WASM);
 
 export interface ReportInput {
   readonly set: CaptionSet;
@@ -103,7 +107,7 @@ export function lit(picture: Picture, map: Float32Array): Picture {
   const [, most] = peak(map);
   const shares = Uint8Array.from(map, (share) => Math.round((255 * share) / most));
   const small = { data: shares, width: GRID, height: GRID, channels: 1 };
-  const light = pixelTools(VIEW).resize(small, width, height).data;
+  const light = resize(small, width, height).data;
   const area = width * height;
   const pixels = Uint8Array.from({ length: channels * area }, (_, i) =>
     Math.round(data[i] * (0.25 + (0.75 * light[i % area]) / 255)),

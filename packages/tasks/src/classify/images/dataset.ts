@@ -4,6 +4,9 @@ import { type Augmentation, centreView, type Preprocessing, variedView } from ".
 import { VIEW } from "./pixelTools.ts";
 import type { ImagePool, PictureSource } from "./pool.ts";
 
+/** Bytes that are rendered at a time. */
+const PART = 2 ** 22;
+
 export interface ImageDatasetOptions {
   readonly set: Pick<ImageSet, "sources" | "labels" | "channels">;
   /** Pictures of the set that are samples, in this order. */
@@ -50,10 +53,26 @@ export class ImageDataset implements Dataset {
     for (const [i, index] of chosen.entries()) views.set(this.view(index, pass), i * VIEW.length);
     const memory = this.free.pop();
     const out = memory && memory.length >= length ? memory : shared(length);
-    const part = out.subarray(0, length);
-    await pool.render({ sources, views, size, mean, std, border, out: part });
-    (target.image!.data as Float32Array).set(part);
+    const result = target.image!.data as Float32Array;
+    const render = async (from: number, to: number): Promise<void> => {
+      const part = out.subarray(from * area, to * area);
+      const job = {
+        sources: sources.slice(from, to),
+        views: views.slice(from * VIEW.length, to * VIEW.length),
+      };
+      await pool.render({ ...job, size, mean, std, border, out: part });
+      result.set(part, from * area);
+    };
+    // In parts, so that one is copied while the threads work on the next.
+    const count = Math.max(1, Math.floor(PART / area / 4));
+    const parts: Promise<void>[] = [];
+    for (let from = 0; from < chosen.length; from += count) {
+      parts.push(render(from, Math.min(from + count, chosen.length)));
+    }
+    const failed = (await Promise.allSettled(parts)).find(({ status }) => status === "rejected");
+    // Not before the last thread has written.
     this.free.push(out);
+    if (failed) throw (failed as PromiseRejectedResult).reason;
     const labels = target.label!.data as Int32Array;
     for (const [i, index] of chosen.entries()) labels[i] = set.labels[index]!;
   }

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { Picture } from "./pixelTools.ts";
+import type { Pixels } from "./resizing.ts";
 
 /** Where the decoders lie: workers have no module of their own to resolve names from. */
 export interface Codecs {
@@ -34,10 +34,12 @@ interface Surroundings {
 
 /** Pixels one after another, RGBA, RGB or grey. */
 interface Interleaved {
-  readonly data: ArrayLike<number>;
+  readonly data: Uint8Array | Uint8ClampedArray | Uint16Array;
   readonly width: number;
   readonly height: number;
   readonly channels: number;
+  /** There may be a fourth channel, but nothing shines through. */
+  readonly opaque?: boolean;
 }
 
 type Decode = (bytes: Uint8Array, options?: object) => Promise<Omit<Interleaved, "channels">>;
@@ -47,7 +49,7 @@ interface WasmCodec {
 }
 
 /**
- * Reads image files into colour pictures of three channels. Like `pixelTools` it refers to nothing outside
+ * Reads image files into pixels of red, green and blue. Like `pixelTools` it refers to nothing outside
  * itself: its source text is a part of the workers' program.
  */
 export function decodingTools({ codecs, load, readFile }: Surroundings) {
@@ -84,7 +86,8 @@ export function decodingTools({ codecs, load, readFile }: Surroundings) {
     while (end > 1 && !(bytes[end] === 0xff && bytes[end + 1] === 0xd9)) end--;
     if (end < 2) throw new Error("it is cut off: the end of the JPEG image is missing");
     // Turned as the camera was held.
-    return { ...(await jpegOf(bytes, { preserveOrientation: true })), channels: 4 };
+    const image = await jpegOf(bytes, { preserveOrientation: true });
+    return { ...image, channels: 4, opaque: true };
   };
 
   interface Png extends Interleaved {
@@ -96,7 +99,8 @@ export function decodingTools({ codecs, load, readFile }: Surroundings) {
     const codec = (await load(codecs.png)) as { decode: (bytes: Uint8Array) => Png };
     const { data, width, height, channels, depth, palette } = codec.decode(bytes);
     if (depth === 8 && !palette) return { data, width, height, channels };
-    if (depth === 16) return { data: Array.from(data, (v) => v >> 8), width, height, channels };
+    if (depth === 16)
+      return { data: Uint8Array.from(data, (v) => v >> 8), width, height, channels };
     // Below 8 bits several pixels share a byte, and every row begins with a new one.
     const rowBytes = Math.ceil((width * depth) / 8);
     const top = 2 ** depth - 1;
@@ -156,9 +160,17 @@ export function decodingTools({ codecs, load, readFile }: Surroundings) {
     { name: "PPM", magic: [0x50, 0x36], read: async (bytes: Uint8Array) => ppm(bytes) },
   ];
 
-  /** Red, green and blue planes; what is transparent lies on white. */
-  const planes = ({ data, width, height, channels }: Interleaved): Picture => {
+  /** Red, green and blue; what is transparent lies on white. */
+  const onWhite = ({ data, width, height, channels, opaque }: Interleaved): Pixels => {
     const area = width * height;
+    const shines = () => {
+      for (let i = 3; i < 4 * area; i += 4) if (data[i] !== 255) return true;
+      return false;
+    };
+    if (channels === 3 || opaque || (channels === 4 && !shines())) {
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return { data: bytes, width, height, step: channels };
+    }
     const result = new Uint8Array(3 * area);
     const alpha = channels === 2 || channels === 4 ? channels - 1 : -1;
     for (let i = 0; i < area; i++) {
@@ -166,14 +178,14 @@ export function decodingTools({ codecs, load, readFile }: Surroundings) {
       const share = alpha < 0 ? 1 : data[at + alpha]! / 255;
       for (let c = 0; c < 3; c++) {
         const value = data[channels < 3 ? at : at + c]!;
-        result[c * area + i] = share === 1 ? value : Math.round(share * value + (1 - share) * 255);
+        result[3 * i + c] = share === 1 ? value : Math.round(share * value + (1 - share) * 255);
       }
     }
-    return { data: result, width, height, channels: 3 };
+    return { data: result, width, height, step: 3 };
   };
 
   /** The picture in the bytes of an image file; throws what is wrong with it. */
-  const decode = async (bytes: Uint8Array): Promise<Picture> => {
+  const decode = async (bytes: Uint8Array): Promise<Pixels> => {
     const format = formats.find(({ magic }) =>
       magic.every((byte, i) => byte < 0 || bytes[i] === byte),
     );
@@ -183,7 +195,7 @@ export function decodingTools({ codecs, load, readFile }: Surroundings) {
     }
     const image = await format.read(bytes);
     if (!(image.width > 0 && image.height > 0)) throw new Error("it has no pixels");
-    return planes(image);
+    return onWhite(image);
   };
 
   return { decode };

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { centreView, type Preprocessing, variedView } from "./augment.ts";
 import { type Picture, pixelTools, type RenderTarget, VIEW } from "./pixelTools.ts";
+import { resizingTools } from "./resizing.ts";
+import { RESIZING_WASM } from "./resizing.wasm.ts";
 
-const { resize, shrink, render } = pixelTools(VIEW);
+const { seen, render } = pixelTools(VIEW, resizingTools(RESIZING_WASM).spread);
 
 /** A picture of one channel with no pattern. */
 const grey = (width: number, height: number): Picture => {
@@ -30,36 +32,6 @@ function close(given: readonly number[], expected: readonly number[], tolerance:
     expect(Math.abs(value - expected[i]!), `element ${i}`).toBeLessThanOrEqual(tolerance);
   }
 }
-
-describe("resize", () => {
-  // torch 1.13.1: interpolate(mode="bilinear", antialias=True) of `grey(7, 5)`.
-  test.each([
-    [
-      4,
-      3,
-      [
-        61.299, 127.549, 126.886, 162.415, 151.339, 142.373, 147.929, 139.614, 105.735, 125.503,
-        141.503, 130.551,
-      ],
-    ],
-    [2, 2, [121.901, 140.632, 130.691, 139.841]],
-  ])("to %i x %i agrees with PyTorch's antialiased one", (width, height, expected) => {
-    close([...resize(grey(7, 5), width, height).data], expected, 0.51);
-  });
-
-  test("enlarges as PyTorch does", () => {
-    const { data } = resize(grey(7, 5), 10, 9);
-    const firstRow = [0, 20.35, 46.25, 72.15, 98.05, 123.95, 149.85, 175.75, 201.65, 222];
-    close([...data.subarray(0, 10)], firstRow, 0.51);
-    close([...data.subarray(80, 83)], [108, 156.95, 155.25], 0.51);
-  });
-
-  test("shrinks the shorter side only where it is too long", () => {
-    const picture = grey(40, 20);
-    expect(shrink(picture, 20)).toBe(picture);
-    expect(shrink(picture, 10)).toMatchObject({ width: 20, height: 10 });
-  });
-});
 
 describe("render", () => {
   test("shows a picture of the right size as it is", () => {
@@ -202,6 +174,30 @@ describe("varied views", () => {
     }
     expect(shifts.size).toBe(18);
     expect(Math.min(...shifts.values())).toBeGreaterThan(25);
+  });
+
+  test("are the same of the part that they see", () => {
+    const whole = grey(31, 24);
+    const far = { flip: true, shift: 9, rotate: 40, scale: 0.5, shear: 0.3, cropArea: 0.05 };
+    const sizes = new Set<number>();
+    for (let index = 0; index < 200; index++) {
+      const border = index % 2 ? "black" : "edge";
+      const view = variedView(whole, plain, index % 3 ? far : { flip: true, shift: 40 }, {
+        ...at,
+        index,
+      });
+      const box = seen(view, 0, 4, whole);
+      const data = Uint8Array.from({ length: box.width * box.height }, (_, i) => {
+        const [x, y] = [i % box.width, Math.floor(i / box.width)];
+        return whole.data[(box.top + y) * 31 + box.left + x]!;
+      });
+      const out = new Float32Array(16);
+      const target = { out, size: 4, mean: [0], std: [1], border } as const;
+      render({ ...box, data, channels: 1 }, view, 0, target, box);
+      close([...out], rendered(whole, view, { border }), 1e-6);
+      sizes.add(data.length);
+    }
+    expect(sizes.size).toBeGreaterThan(30);
   });
 
   test("random crops stay inside the picture", () => {

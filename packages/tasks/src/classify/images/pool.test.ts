@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { encode as encodeBmp } from "fast-bmp";
 import { encode as encodePng } from "fast-png";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Augmentation } from "./augment.ts";
 import { ImageDataset } from "./dataset.ts";
-import { ImagePool } from "./pool.ts";
+import { ImagePool, type PictureSource } from "./pool.ts";
 
 const one = new ImagePool(1);
 const three = new ImagePool(3);
@@ -18,6 +23,13 @@ const turnedJpeg = jpeg.replace(
   "/9j/4AAQSkZJRgABAQAAAQABAAD",
   "/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD",
 );
+/** The same picture as Pillow writes it: progressive, grey, and of four inks. */
+const progressive =
+  "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBT/wgARCAAIABADAREAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAABgf/xAAVAQEBAAAAAAAAAAAAAAAAAAAIBv/aAAwDAQACEAMQAAABnMKqQLjHX//EABQQAQAAAAAAAAAAAAAAAAAAABD/2gAIAQEAAQUCP//EABQRAQAAAAAAAAAAAAAAAAAAABD/2gAIAQMBAT8BP//EABQRAQAAAAAAAAAAAAAAAAAAABD/2gAIAQIBAT8BP//EABQQAQAAAAAAAAAAAAAAAAAAABD/2gAIAQEABj8CP//EABQQAQAAAAAAAAAAAAAAAAAAABD/2gAIAQEAAT8hP//aAAwDAQACAAMAAAAQ6//EABQRAQAAAAAAAAAAAAAAAAAAABD/2gAIAQMBAT8QP//EABQRAQAAAAAAAAAAAAAAAAAAABD/2gAIAQIBAT8QP//EABQQAQAAAAAAAAAAAAAAAAAAABD/2gAIAQEAAT8QP//Z";
+const greyJpeg =
+  "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/wAALCAAIABABAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/APnSvAq//9k=";
+const inks =
+  "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4LCxAWEBETFBUVFQwPFxgWFBgSFBUU/8AAFAgACAAQBEMRAE0RAFkRAEsRAP/EAB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUSITFBBhNRYQcicRQygZGhCCNCscEVUtHwJDNicoIJChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SFhoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/aAA4EQwBNAFkASwAAPwD9U6/Kqvyqr9U6/lXor+qiiv/Z";
 const webp = "UklGRiYAAABXRUJQVlA4TBkAAAAvD8ABAA8Q87//8x8OxILJ/KU7U4jof+QAAA==";
 const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, "base64"));
 
@@ -60,6 +72,7 @@ describe("decoding", () => {
   const bmp = encodeBmp({ ...image, components: 3, bitsPerPixel: 24 });
   test.each([
     ["JPEG", bytesOf(jpeg), 4],
+    ["progressive JPEG", bytesOf(progressive), 4],
     ["PNG", png, 0],
     ["WebP", bytesOf(webp), 0],
     ["BMP", bmp, 0],
@@ -81,6 +94,13 @@ describe("decoding", () => {
         expect(Math.abs(at(c, x, y) - value)).toBeLessThanOrEqual(tolerance);
       }
     }
+  });
+
+  test("reads grey JPEG as red, green and blue alike", async () => {
+    const { picture } = await one.decode({ bytes: bytesOf(greyJpeg), side: 8 });
+    const at = (c: number, x: number) => picture!.data[c * 128 + x]!;
+    expect([at(0, 0), at(1, 0), at(2, 0)]).toEqual([76, 76, 76]);
+    expect([at(0, 15), at(1, 15), at(2, 15)]).toEqual([29, 29, 29]);
   });
 
   test("turns a photo as the camera was held, and shrinks", async () => {
@@ -108,6 +128,7 @@ describe("decoding", () => {
     ["text", new TextEncoder().encode("hello"), /not an image of JPEG, PNG, WebP, BMP, PPM/],
     ["half a JPEG", bytesOf(jpeg).subarray(0, 250), /cut off/],
     ["a JPEG of noise", bytesOf(jpeg).map((b, i) => (i > 2 && i < 280 ? 7 : b)), /damaged/],
+    ["a JPEG of four inks", bytesOf(inks), /a kind that the decoder does not read/],
     ["half a PNG", png.subarray(0, 50), /./],
     ["half a WebP", bytesOf(webp).subarray(0, 30), /damaged/],
     ["half a BMP", encodeBmp({ ...image, components: 3, bitsPerPixel: 24 }).subarray(0, 90), /./],
@@ -158,6 +179,54 @@ describe("the data set", () => {
     expect(last!.image!.data).toEqual((all.image!.data as Float32Array).slice(4 * size));
     expect([...(all.label!.data as Int32Array)]).toEqual([2, 1, 1, 0, 0]);
     expect(await many.get([0], 8)).not.toEqual(await many.get([0], 7));
+  });
+
+  test("shows of a file what it shows of the whole picture, however many threads there are", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "pictures-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const count = 12;
+    const files: PictureSource[] = [];
+    const pictures: PictureSource[] = [];
+    for (let i = 0; i < count; i++) {
+      const [width, height] = [90 + 7 * i, 80 + i];
+      const data = Uint8Array.from({ length: 3 * width * height }, (_, k) => (k * k + i) % 251);
+      const path = join(folder, `${i}.png`);
+      writeFileSync(path, encodePng({ width, height, channels: 3, data }));
+      const { picture } = await one.decode({ path, side: 70 });
+      files.push({ path, side: 70, width: picture!.width, height: picture!.height });
+      pictures.push({ picture: picture! });
+    }
+    const [size, labels] = [224, new Int32Array(count)];
+    const of = async (sources: PictureSource[], pool: ImagePool, augmentation?: Augmentation) => {
+      const indices = Int32Array.from({ length: count }, (_, i) => i);
+      const preprocessing = { ...options.preprocessing, size: augmentation ? size : 64 };
+      // 64 of 70 pixels: moved by whole ones.
+      const cover = augmentation ? 0.8 : 64 / 70;
+      const set = { sources, labels, channels: 3 };
+      const dataset = new ImageDataset({
+        ...{ set, indices, pool, seed: 2, augmentation },
+        preprocessing: { ...preprocessing, cover },
+      });
+      return (await dataset.get(indices, 3)).image!.data as Float32Array;
+    };
+    for (const how of [undefined, { flip: true, rotate: 20, cropArea: 0.3, brightness: 0.2 }]) {
+      const given = await of(files, one, how);
+      expect(await of(files, three, how)).toEqual(given);
+      const expected = await of(pictures, three, how);
+      expect(expected.findIndex((v, i) => Math.abs(v - given[i]!) > 1e-5)).toBe(-1);
+    }
+  });
+
+  test("names the file that cannot be decoded", async () => {
+    const path = fileURLToPath(import.meta.url);
+    const sources = [{ path, side: 8, width: 10, height: 10 }];
+    const broken = new ImageDataset({
+      ...options,
+      set: { ...set, sources },
+      indices: Int32Array.of(0),
+      pool: one,
+    });
+    await expect(broken.get([0])).rejects.toThrow(/pool\.test\.ts: it is not an image of JPEG/);
   });
 
   test("passes on why a picture cannot be rendered", async () => {

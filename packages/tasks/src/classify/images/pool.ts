@@ -3,6 +3,8 @@ import { type MessagePort, Worker } from "node:worker_threads";
 import { TensorlaneError } from "tensorlane";
 import { type Codecs, decodingTools, findCodecs } from "./decoding.ts";
 import { type Picture, pixelTools, type RenderTarget, VIEW } from "./pixelTools.ts";
+import { resizingTools } from "./resizing.ts";
+import { RESIZING_WASM } from "./resizing.wasm.ts";
 
 /** Where a picture comes from: pixels in shared memory, or a file that is decoded when it is needed. */
 export type PictureSource =
@@ -29,11 +31,16 @@ export interface RenderJob extends Omit<RenderTarget, "out"> {
   readonly out: Float32Array;
 }
 
+/** A job that several threads work on: each takes the next picture from `taken`, in shared memory. */
+interface SharedJob extends RenderJob {
+  readonly taken: Int32Array;
+}
+
 interface DecodeJob {
   readonly source: ToDecode;
 }
 
-type Job = RenderJob | DecodeJob;
+type Job = SharedJob | DecodeJob;
 
 /** What a worker answers. */
 interface Answer {
@@ -55,15 +62,17 @@ class PoolWorker {
     // The program is these functions' own source text; `import` and `require` stand in the string because
     // bundlers and test runners rewrite them elsewhere.
     this.worker = new Worker(
-      `(${serve})(
+      `const resizing = (${resizingTools})(${JSON.stringify(RESIZING_WASM)});
+      (${serve})(
         require("node:worker_threads").parentPort,
-        (${pixelTools})(${JSON.stringify(VIEW)}),
+        resizing,
+        (${pixelTools})(${JSON.stringify(VIEW)}, resizing.spread),
         (${decodingTools})({
           codecs: ${JSON.stringify(codecs)},
           load: (url) => import(url),
           readFile: require("node:fs/promises").readFile,
         }),
-        require("node:fs/promises").readFile,
+        require("node:fs").readFileSync,
       );`,
       { eval: true },
     );
@@ -113,23 +122,13 @@ export class ImagePool {
     return this.workers.reduce((a, b) => (b.pending.length < a.pending.length ? b : a));
   }
 
-  /** Renders all pictures of a job into its `out`, in equal parts on all threads. */
-  async render({ sources, views, out, ...target }: RenderJob): Promise<void> {
-    const share = Math.ceil(sources.length / this.workers.length);
-    const size = out.length / sources.length;
-    const parts: Promise<Answer>[] = [];
-    for (let from = 0; from < sources.length; from += share) {
-      const to = Math.min(from + share, sources.length);
-      parts.push(
-        this.idlest.run({
-          ...target,
-          sources: sources.slice(from, to),
-          views: views.slice(from * VIEW.length, to * VIEW.length),
-          out: out.subarray(from * size, to * size),
-        }),
-      );
-    }
-    for (const { error } of await Promise.all(parts)) {
+  /** Renders all pictures of a job into its `out`, all threads together. */
+  async render(job: RenderJob): Promise<void> {
+    const taken = new Int32Array(new SharedArrayBuffer(4));
+    const threads = [...this.workers].sort((a, b) => a.pending.length - b.pending.length);
+    const used = threads.slice(0, job.sources.length);
+    const answers = await Promise.all(used.map((worker) => worker.run({ ...job, taken })));
+    for (const { error } of answers) {
       if (error !== undefined) throw new TensorlaneError(`images: ${error}`);
     }
   }
@@ -148,24 +147,36 @@ export class ImagePool {
 /** The worker's side; it may refer to nothing outside itself. */
 function serve(
   port: MessagePort,
+  resizing: ReturnType<typeof resizingTools>,
   pixels: ReturnType<typeof pixelTools>,
   images: ReturnType<typeof decodingTools>,
-  readFile: (path: string) => Promise<Uint8Array>,
+  readFile: (path: string) => Uint8Array,
 ): void {
-  const pictureOf = async (source: PictureSource | ToDecode): Promise<Picture> => {
-    if ("picture" in source) return source.picture;
-    const bytes = "bytes" in source ? source.bytes : await readFile(source.path);
-    return pixels.shrink(await images.decode(bytes), source.side);
+  const decode = async (source: ToDecode): Promise<Picture> => {
+    const image = await images.decode("bytes" in source ? source.bytes : readFile(source.path));
+    const { width, height } = resizing.shrunk(image, source.side);
+    return resizing.scaled(image, width, height);
+  };
+  const render = async (job: SharedJob, i: number): Promise<void> => {
+    const { sources, views, size } = job;
+    const source = sources[i]!;
+    const area = job.out.length / sources.length;
+    const at = i * (views.length / sources.length);
+    const target = { ...job, out: job.out.subarray(i * area, (i + 1) * area) };
+    if ("picture" in source) return pixels.render(source.picture, views, at, target);
+    // Reading takes the thread less time than waiting for another one to read.
+    const image = await images.decode(readFile(source.path)).catch((error: Error) => {
+      throw new Error(`${source.path}: ${error.message}`);
+    });
+    const whole = resizing.shrunk(image, source.side);
+    const box = pixels.seen(views, at, size, whole);
+    const part = resizing.part(image, whole.width, whole.height, box);
+    pixels.render(part, views, at, target, box);
   };
   const work = async (job: Job): Promise<Answer> => {
-    if ("source" in job) return { picture: await pictureOf(job.source) };
-    const { sources, views, out, ...rest } = job;
-    const area = out.length / sources.length;
-    const stride = views.length / sources.length;
-    for (const [i, source] of sources.entries()) {
-      const target = { ...rest, out: out.subarray(i * area, (i + 1) * area) };
-      pixels.render(await pictureOf(source), views, i * stride, target);
-    }
+    if ("source" in job) return { picture: await decode(job.source) };
+    const next = () => Atomics.add(job.taken, 0, 1);
+    for (let i = next(); i < job.sources.length; i = next()) await render(job, i);
     return {};
   };
   let last = Promise.resolve();
@@ -173,7 +184,7 @@ function serve(
     // One after the other, so that answers come in the order of the questions.
     last = last.then(async () => {
       const answer = await work(job).catch((error: Error): Answer => ({ error: error.message }));
-      port.postMessage(answer);
+      port.postMessage(answer, answer.picture ? [answer.picture.data.buffer as ArrayBuffer] : []);
     });
   });
 }
