@@ -5,7 +5,7 @@ import { addOp } from "../../graph/ops/elementwise.ts";
 import { matmulOp } from "../../graph/ops/matmul.ts";
 import { maxPoolGradientOp, maxPoolOp } from "../../graph/ops/pool.ts";
 import { meanOp } from "../../graph/ops/reduce.ts";
-import { concatOp } from "../../graph/ops/shape.ts";
+import { concatOp, expandOp } from "../../graph/ops/shape.ts";
 import type { Op } from "../../graph/tensor.ts";
 import type { Rewrite } from "../../onnx/lowering.ts";
 import { convRule, dataGradientRule } from "./conv.ts";
@@ -13,7 +13,7 @@ import { addRule, concatRule, reluRule } from "./elementwise.ts";
 import { fewRowsRule } from "./fewRows.ts";
 import { Blocks, type Rule, type Rules } from "./layout.ts";
 import { batchNormGradientRule, batchNormTrainRule, reluGradientRule } from "./norm.ts";
-import { globalMeanRule, maxPoolRule } from "./pool.ts";
+import { expandRule, globalMeanRule, maxPoolRule } from "./pool.ts";
 import { maxPoolGradientRule } from "./poolGradient.ts";
 import { weightGradientRule } from "./weightGradient.ts";
 
@@ -36,6 +36,7 @@ const rules: Rules = new Map([
   entry(maxPoolOp, maxPoolRule),
   entry(maxPoolGradientOp, maxPoolGradientRule),
   entry(meanOp, globalMeanRule),
+  entry(expandOp, expandRule),
   entry(matmulOp, fewRowsRule),
 ]);
 

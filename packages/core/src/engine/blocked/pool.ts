@@ -30,3 +30,17 @@ export function globalMeanRule(blocks: Blocks, node: Node): boolean {
   blocks.onnx.define(node.outputs[0], keepdim ? means : blocks.reshape(means, [n, c]));
   return true;
 }
+
+/** One pixel for each channel, everywhere: the gradient of a mean over images. One pixel has the same form, blocked or not. */
+export function expandRule(blocks: Blocks, node: Node): boolean {
+  const [x] = blocks.inputsOf(node);
+  const [from, to] = [x, node.outputs[0]].map((tensor) => blocks.imagesOf(tensor));
+  if (!from || !to || from[0] !== to[0] || from[1] !== to[1] || from[2] * from[3] !== 1)
+    return false;
+  const [n, c, height, width] = to;
+  const rows = (n * c) / blocks.size;
+  const pixels = blocks.reshape(blocks.onnx.nameOf(x), [rows, 1, blocks.size]);
+  const shape = blocks.onnx.builder.ints([rows, height * width, blocks.size]);
+  blocks.hold(node.outputs[0], blocks.reshape(blocks.standard("Expand", [pixels, shape]), to));
+  return true;
+}
