@@ -104,9 +104,10 @@ export async function measureRow(row, kind, ours, peers, options) {
   const best = await fastest(peers, row, kind, options);
   const { peer, variant } = best;
   // Timing has trained the network: the numbers are compared on the weights of the file.
-  await peer.ask("load", { row, kind, path });
+  const { variants } = await peer.ask("load", { row, kind, path });
+  const others = variants.filter((other) => other !== variant);
   const { tolerance } = row;
-  const check = await compare(kind, ours, peer, { variant }, { path, tolerance });
+  const check = await compare(kind, ours, peer, { variant }, { path, others, tolerance });
   await peer.ask("keep", { variant });
   const turns = await takeTurns(ours, peer, { variant }, seconds);
   await ours.ask("close");
