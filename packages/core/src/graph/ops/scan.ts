@@ -220,7 +220,8 @@ function backward(
   });
 
   // 2. Which of the forward step's tensors it reads: the forward loop keeps them, they are fed in.
-  const produced = [...ofSlices, ...deferred.map(({ grad }) => grad)];
+  // A gradient may be wanted twice, as the input's and for a weight's product: it is stacked once.
+  const produced = [...new Set([...ofSlices, ...deferred.map(({ grad }) => grad)])];
   const kept = boundary(
     [...ofStates, ...summed.map(({ grad }) => grad), ...produced],
     new Set([...stateGrads, ...resultGrads, ...captured]),
@@ -267,15 +268,16 @@ function backward(
   );
 
   // 4. Gradients of the loop's inputs.
-  const after = carried.length + summed.length;
+  const yielded = (tensor: Tensor) =>
+    final[carried.length + summed.length + produced.indexOf(tensor)];
   const total = new Map<Tensor, Tensor>();
   const accumulate = (tensor: Tensor, grad: Tensor) => {
     const before = total.get(tensor);
     total.set(tensor, before ? add(before, grad) : grad);
   };
   for (const [k, { tensor }] of summed.entries()) accumulate(tensor, final[carried.length + k]);
-  for (const [k, { captured: tensor, left, transB }] of deferred.entries()) {
-    const grad = final[after + ofSlices.length + k];
+  for (const { captured: tensor, left, grad: each, transB } of deferred) {
+    const grad = yielded(each);
     if (!left) {
       accumulate(tensor, unbroadcast(grad, tensor));
       continue;
@@ -288,7 +290,7 @@ function backward(
   return inputs.map((tensor, i) => {
     if (!needs[i]) return null;
     if (i < nStates) return final[carried.indexOf(i)];
-    if (i < nStates + slices.length) return final[after + wantedSlices.indexOf(i - nStates)];
+    if (i < nStates + slices.length) return yielded(ofSlices[wantedSlices.indexOf(i - nStates)]);
     return total.get(tensor) ?? null;
   });
 }
