@@ -45,8 +45,8 @@ export class Blocks implements Rewriter {
   private readonly uses = new Map<Tensor, number>();
   /** Rows of features, as recurrent layers have them. */
   readonly rows: RowBlocks;
-  /** The loops of what is being lowered that are computed on such rows. */
-  loops: Loops;
+  /** The loops that are computed on such rows. */
+  readonly loops = new Loops();
   private resolve: Resolve = (tensor) => tensor;
 
   constructor(onnx: Lowering, size: number, rules: Rules) {
@@ -54,14 +54,13 @@ export class Blocks implements Rewriter {
     this.size = size;
     this.rules = rules;
     this.rows = new RowBlocks(this);
-    this.loops = new Loops(this, [], this.resolve);
   }
 
   begin(nodes: readonly Node[], outputs: readonly Tensor[], resolve: Resolve): void {
     const used = [...nodes.flatMap((node) => node.inputs), ...outputs];
     for (const tensor of used.map(resolve)) this.uses.set(tensor, (this.uses.get(tensor) ?? 0) + 1);
     this.resolve = resolve;
-    this.loops = new Loops(this, nodes, resolve);
+    this.loops.plan(this, nodes, resolve);
   }
 
   lower(node: Node): boolean {

@@ -189,6 +189,21 @@ describe("how", () => {
     expect(types).not.toContain("MatMul");
   });
 
+  test("layers at inference, one behind the other", async () => {
+    const [first, second] = [
+      new nn.GRU({ inputSize: I, hiddenSize: H }),
+      new nn.RNN({ inputSize: H, hiddenSize: H }),
+    ];
+    const { output } = second.forward(first.forward(filled([T, N, I], 1)).output);
+    const { ys } = ops.scan([ops.zeros([N, H])], [output], ([h], [x]) => {
+      const next = ops.tanh(ops.linear(h, filled([H, H], 2), x));
+      return { states: [next], ys: [next] };
+    });
+    expect(bodies(ys)).toHaveLength(3);
+    expect(bodies(ys).every(inBlocks)).toBe(true);
+    await expectSame(ys);
+  });
+
   test("few sequences, and steps that do not work on rows, stay as they are", () => {
     expect(bodies(gradientsOf(layer(nn.LSTM), 2)).some(inBlocks)).toBe(false);
     const { ys } = ops.scan([ops.zeros([N, H])], [filled([T, N, H], 1)], ([h], [x]) => {

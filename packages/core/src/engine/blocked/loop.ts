@@ -97,7 +97,8 @@ export class Loops {
   /** What their sequences are reshaped from: better computed in blocks at once, cut as the loop wants it. */
   readonly wanted = new Map<Tensor, Cut>();
 
-  constructor(blocks: Blocks, nodes: readonly Node[], resolve: Resolve) {
+  /** Plans those among `nodes`; what an operator is expanded to comes later than the rest. */
+  plan(blocks: Blocks, nodes: readonly Node[], resolve: Resolve): void {
     for (const node of nodes) {
       const plan = is(node, scanOp) ? planOf(blocks, node) : undefined;
       if (!plan) continue;
