@@ -179,6 +179,12 @@ describe("how", () => {
     expect(typesIn(back).filter((type) => type === "Add")).toHaveLength(2);
   });
 
+  test("an activation goes into the product before it", () => {
+    const model = new nn.RNN({ inputSize: H, hiddenSize: H });
+    const [body] = bodies([model.forward(filled([T, N, H], 1)).output]);
+    expect(typesIn(body)).toEqual(["Conv", "Identity"]);
+  });
+
   test("the weights' gradients are convolutions, and the steps are brought together once", () => {
     const model = layer(nn.LSTM);
     const x = filled([8, N, I], 1);

@@ -165,18 +165,28 @@ export function scanRule(blocks: Blocks, node: Node): boolean {
   return true;
 }
 
-/** Emits a product, to which another value of the step is added where `sum` names it. */
-type Emit = (sum?: string) => string;
+/** A product that is not yet emitted, and what may go into it. */
+interface Product {
+  emit(fused: { readonly sum?: string; readonly activation?: string }): string;
+  readonly hasSum: boolean;
+}
+
+/** What a convolution applies to its results. */
+const activations: ReadonlyMap<Op, string> = new Map([
+  [tanhOp, "Tanh"],
+  [sigmoidOp, "Sigmoid"],
+  [reluOp, "Relu"],
+]);
 
 /**
- * Lowers a step's products as convolutions; all other nodes take their own rules, on blocks. A product that is only
- * added to something is emitted then, with that as its sum.
+ * Lowers a step's products as convolutions; all other nodes take their own rules, on blocks. A product with a single
+ * reader waits for it: a sum or an activation goes into the convolution, where all threads take part in it.
  */
 class Step implements Rewriter {
   private readonly blocks: Blocks;
   private readonly onnx: Lowering;
   private readonly outer: (x: Tensor) => string;
-  private readonly pending = new Map<Tensor, Emit>();
+  private readonly pending = new Map<Tensor, Product>();
   private readonly uses = new Map<Tensor, number>();
 
   constructor(blocks: Blocks, onnx: Lowering, outer: (x: Tensor) => string) {
@@ -195,13 +205,15 @@ class Step implements Rewriter {
   }
 
   plain(tensor: Tensor): string {
-    return this.pending.get(tensor)!();
+    return this.pending.get(tensor)!.emit({});
   }
 
   lower(node: Node, resolve: Resolve): boolean {
     const inputs = node.inputs.map(resolve);
     const [y] = node.outputs;
     if (is(node, addOp)) return this.addTo(y, inputs);
+    const activation = activations.get(node.op);
+    if (activation !== undefined) return this.activate(y, inputs[0], activation);
     if (!is(node, linearOp) && !is(node, matmulOp)) return false;
     const [x, , addend] = inputs;
     const [, weight, bias] = node.inputs;
@@ -209,22 +221,43 @@ class Step implements Rewriter {
     const [from, to] = [x, y].map(({ shape }) => shape[1] as number);
     const kernels = this.blocks.rows.kernels(this.outer(weight), from, to, transposed);
     const isVector = bias?.rank === 1;
-    const convolve = (sum?: string): string => {
-      const added = { bias: isVector ? this.outer(bias) : undefined, sum };
-      return this.blocks.convolve(this.onnx.nameOf(x), kernels, added, POINTWISE, this.onnx);
+    const hasSum = addend !== undefined && !isVector;
+    const emit: Product["emit"] = ({ sum, activation }) => {
+      const added = {
+        bias: isVector ? this.outer(bias) : undefined,
+        sum: hasSum ? this.onnx.nameOf(addend) : sum,
+      };
+      const attributes = activation === undefined ? POINTWISE : { ...POINTWISE, activation };
+      return this.blocks.convolve(this.onnx.nameOf(x), kernels, added, attributes, this.onnx);
     };
-    if (addend && !isVector) this.onnx.define(y, convolve(this.onnx.nameOf(addend)));
-    else if (this.uses.get(y) === 1) this.pending.set(y, convolve);
-    else this.onnx.define(y, convolve());
+    this.put(y, { emit, hasSum });
     return true;
   }
 
+  private put(y: Tensor, product: Product): void {
+    if (this.uses.get(y) === 1) this.pending.set(y, product);
+    else this.onnx.define(y, product.emit({}));
+  }
+
   private addTo(y: Tensor, [a, b]: readonly Tensor[]): boolean {
-    const sole = [a, b].find((x) => this.pending.has(x));
+    const isOpen = (x: Tensor) => this.pending.get(x)?.hasSum === false;
+    const sole = [a, b].find(isOpen);
     const other = sole === a ? b : a;
     if (!sole || a === b || !sameShape(other.shape, sole.shape)) return false;
-    this.onnx.define(y, this.pending.get(sole)!(this.onnx.nameOf(other)));
+    const { emit } = this.pending.get(sole)!;
     this.pending.delete(sole);
+    this.put(y, {
+      emit: (fused) => emit({ ...fused, sum: this.onnx.nameOf(other) }),
+      hasSum: true,
+    });
+    return true;
+  }
+
+  private activate(y: Tensor, x: Tensor, activation: string): boolean {
+    const product = this.pending.get(x);
+    if (!product) return false;
+    this.pending.delete(x);
+    this.onnx.define(y, product.emit({ activation }));
     return true;
   }
 }

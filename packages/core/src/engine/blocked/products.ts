@@ -45,14 +45,18 @@ interface Matrix {
 }
 
 function product(blocks: Blocks, y: Tensor, x: Tensor, matrix: Matrix): boolean {
-  const { rows } = blocks;
+  const { rows, onnx } = blocks;
   const cut: Cut | undefined = rows.get(x) ?? blocks.loops.wanted.get(y);
-  if (!cut || !rows.fits(x) || !rows.fits(y) || !isStatic(matrix.weight.shape)) return false;
-  const from = rows.of(x, cut);
+  if (!cut || !rows.fits(y) || !isStatic(x.shape) || !isStatic(matrix.weight.shape)) return false;
+  const from = rows.fits(x) ? rows.of(x, cut) : rows.padded(onnx.nameOf(x), x.shape[1], cut);
   const width = y.shape.at(-1) as number;
-  const nameOf = (tensor: Tensor) => blocks.onnx.nameOf(tensor);
-  const kernels = rows.kernels(nameOf(matrix.weight), from.width, width, matrix.transposed);
-  const bias = matrix.bias && nameOf(matrix.bias);
+  const missing = from.width - x.shape[1];
+  const weight = rows.withZeros(
+    onnx.nameOf(matrix.weight),
+    matrix.transposed ? [0, missing] : [missing, 0],
+  );
+  const kernels = rows.kernels(weight, from.width, width, matrix.transposed);
+  const bias = matrix.bias && onnx.nameOf(matrix.bias);
   const name = blocks.convolve(from.name, kernels, { bias }, POINTWISE);
   rows.hold(y, { ...cut, name, width } satisfies Rows);
   return true;

@@ -12,6 +12,7 @@ export interface Rows {
   readonly rows: number;
   readonly width: number;
 }
+/** How rows are shared out among steps. */
 export type Cut = Pick<Rows, "steps" | "rows">;
 
 /** The tensors (…, width) that are held as rows in blocks, and the ways there and back. */
@@ -57,10 +58,30 @@ export class RowBlocks {
     const known = this.held.get(tensor);
     if (known?.steps === steps && known.rows === rows) return known;
     if (known && steps === 1) return this.joined(known);
-    const width = tensor.shape.at(-1) as number;
-    const shaped = this.blocks.reshape(this.blocks.onnx.nameOf(tensor), [steps, 1, rows, width]);
+    const plain = this.blocks.onnx.nameOf(tensor);
+    return this.laid(plain, { steps, rows, width: tensor.shape.at(-1) as number });
+  }
+
+  private laid(plain: string, { steps, rows, width }: Omit<Rows, "name">): Rows {
+    const shaped = this.blocks.reshape(plain, [steps, 1, rows, width]);
     const name = this.blocks.node("ReorderInput", [shaped], { channels_last: 1 });
     return { name, steps, rows, width };
+  }
+
+  /** A matrix whose width is no whole number of blocks, with zeros up to one. */
+  padded(matrix: string, width: number, cut: Cut): Rows {
+    const missing = Math.ceil(width / this.blocks.size) * this.blocks.size - width;
+    const { steps, rows } = cut;
+    return this.laid(this.withZeros(matrix, [0, missing]), { steps, rows, width: width + missing });
+  }
+
+  /** A matrix with so many rows and columns of zeros behind its own. */
+  withZeros(matrix: string, [down, right]: readonly [number, number]): string {
+    if (down + right === 0) return matrix;
+    return this.blocks.standard("Pad", [
+      matrix,
+      this.blocks.onnx.builder.ints([0, 0, down, right]),
+    ]);
   }
 
   /** All steps in one: (steps, width / B, rows · B) -> (width / B, steps, rows · B), whole runs at a time. */
