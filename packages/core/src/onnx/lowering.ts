@@ -54,6 +54,15 @@ export interface Rewriter {
 }
 export type Rewrite = (onnx: Lowering) => Rewriter;
 
+/** A body whose values have another form than the graph says. */
+export interface BodyForm {
+  readonly rewrite: Rewrite;
+  /** The shape that is declared for a value of the body. */
+  shapeOf(tensor: Tensor): Shape;
+  /** Values from outside in this form. */
+  readonly known: ReadonlyMap<Tensor, string>;
+}
+
 /** What an operator's lowering rule writes to: emits nodes into the graph that is being built. */
 export class Lowering {
   readonly builder: GraphBuilder;
@@ -63,16 +72,16 @@ export class Lowering {
   private readonly dims = new Map<string, { readonly input: string; readonly axis: number }>();
   private readonly parent: Lowering | undefined;
   private readonly options: LowerOptions;
-  /** Only of the outermost graph. */
+  /** That of the outermost graph, or of a body in a form of its own. */
   private readonly rewriter: Rewriter | undefined;
   private hint = "";
   private resolve: Resolve = identity;
 
-  constructor(options: LowerOptions, parent?: Lowering) {
+  constructor(options: LowerOptions, parent?: Lowering, rewrite?: Rewrite) {
     this.options = options;
     this.parent = parent;
     this.builder = new GraphBuilder(parent?.builder);
-    this.rewriter = parent ? undefined : options.rewrite?.(this);
+    this.rewriter = (parent ? rewrite : options.rewrite)?.(this);
   }
 
   /** Whether an engine runs this model its own way at once: what is fast there counts, not what files say. */
@@ -220,11 +229,18 @@ export class Lowering {
    * A subgraph whose inputs stand for `inputs` and whose outputs are `outputs`; everything else that it
    * uses is read from this graph.
    */
-  subgraph(name: string, inputs: readonly Tensor[], outputs: readonly Tensor[]): GraphProto {
-    const inner = new Lowering(this.options, this);
+  subgraph(
+    name: string,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    form?: BodyForm,
+  ): GraphProto {
+    const inner = new Lowering(this.options, this, form?.rewrite);
+    const shapeOf = (tensor: Tensor) => form?.shapeOf(tensor) ?? tensor.shape;
+    for (const [tensor, known] of form?.known ?? []) inner.names.set(tensor, known);
     for (const [i, tensor] of inputs.entries()) {
       const input = inner.builder.unique(`${name}_in_${i}`);
-      inner.builder.inputs.push(valueInfo(input, tensor.dtype, tensor.shape));
+      inner.builder.inputs.push(valueInfo(input, tensor.dtype, shapeOf(tensor)));
       inner.bindDims(input, tensor.shape);
       inner.names.set(tensor, input);
     }
@@ -240,7 +256,7 @@ export class Lowering {
       const to = fresh ? from : inner.builder.unique(`${name}_out_${i}`);
       if (!fresh) inner.builder.node("Identity", [from], {}, [to]);
       taken.add(to);
-      inner.builder.outputs.push(valueInfo(to, outputs[i].dtype, outputs[i].shape));
+      inner.builder.outputs.push(valueInfo(to, outputs[i].dtype, shapeOf(outputs[i])));
     }
     return inner.builder.finish(name);
   }

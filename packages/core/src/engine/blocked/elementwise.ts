@@ -5,7 +5,7 @@ import type { Blocks } from "./layout.ts";
 /** relu goes into the convolution or batch norm before it, where nobody else reads that. */
 export function reluRule(blocks: Blocks, node: Node): boolean {
   const [x] = blocks.inputsOf(node);
-  if (!blocks.has(x)) return false;
+  if (!blocks.isImage(x)) return false;
   const emit = blocks.sole(x);
   const result = emit ? emit({ relu: true }) : blocks.standard("Relu", [blocks.blocked(x)]);
   blocks.hold(node.outputs[0], result);
@@ -15,7 +15,7 @@ export function reluRule(blocks: Blocks, node: Node): boolean {
 /** A sum of two blocked tensors; two that are only read here are added while the first is computed. */
 export function addRule(blocks: Blocks, node: Node): boolean {
   const [a, b] = blocks.inputsOf(node);
-  if (!(blocks.has(a) || blocks.has(b)) || !sameShape(a.shape, b.shape)) return false;
+  if (!(blocks.isImage(a) || blocks.isImage(b)) || !sameShape(a.shape, b.shape)) return false;
   const emit = a === b ? undefined : blocks.sole(a);
   const [y] = node.outputs;
   if (emit && blocks.sole(b)) {
@@ -32,7 +32,7 @@ export function concatRule(blocks: Blocks, node: Node): boolean {
   if (
     axis !== 1 ||
     !inputs.every((x) => blocks.imagesOf(x)) ||
-    !inputs.some((x) => blocks.has(x))
+    !inputs.some((x) => blocks.isImage(x))
   ) {
     return false;
   }

@@ -3,9 +3,14 @@ import type { Node, Op, Tensor } from "../../graph/tensor.ts";
 import type { Resolve } from "../../graph/walk.ts";
 import { type Attribute, f32 } from "../../onnx/builder.ts";
 import type { Lowering, Rewriter } from "../../onnx/lowering.ts";
+import { Loops } from "./loop.ts";
+import { RowBlocks } from "./rows.ts";
 
 /** Operators on the blocked layout, of ONNX Runtime's CPU provider. */
 export const NCHWC = "com.microsoft.nchwc";
+
+/** Attributes of a 1x1 convolution, which is a product. */
+export const POINTWISE = { kernel_shape: [1, 1], pads: [0, 0, 0, 0], group: 1 };
 
 /** Batch, channels, height and width of a tensor. */
 export type Images = readonly [number, number, number, number];
@@ -37,29 +42,42 @@ export class Blocks implements Rewriter {
   private readonly pending = new Map<Tensor, Emit>();
   private readonly uses = new Map<Tensor, number>();
   private readonly indices = new Map<string, string>();
+  /** Rows of features, as recurrent layers have them. */
+  readonly rows: RowBlocks;
+  /** The loops that are computed on such rows. */
+  readonly loops = new Loops();
   private resolve: Resolve = (tensor) => tensor;
 
   constructor(onnx: Lowering, size: number, rules: Rules) {
     this.onnx = onnx;
     this.size = size;
     this.rules = rules;
+    this.rows = new RowBlocks(this);
   }
 
   begin(nodes: readonly Node[], outputs: readonly Tensor[], resolve: Resolve): void {
     const used = [...nodes.flatMap((node) => node.inputs), ...outputs];
     for (const tensor of used.map(resolve)) this.uses.set(tensor, (this.uses.get(tensor) ?? 0) + 1);
     this.resolve = resolve;
+    this.loops.plan(this, nodes, resolve);
   }
 
   lower(node: Node): boolean {
     return this.rules.get(node.op)?.(this, node) ?? false;
   }
 
+  /** Whether it holds the tensor, as images or as rows. */
   has(tensor: Tensor): boolean {
+    return this.isImage(tensor) || this.rows.has(tensor);
+  }
+
+  /** Whether it holds the tensor as blocked images. */
+  isImage(tensor: Tensor): boolean {
     return this.names.has(tensor) || this.pending.has(tensor);
   }
 
   plain(tensor: Tensor): string {
+    if (this.rows.has(tensor)) return this.rows.plain(tensor);
     const [, channels] = this.imagesOf(tensor)!;
     return this.node("ReorderOutput", [this.held(tensor)], { channels });
   }
@@ -78,7 +96,7 @@ export class Blocks implements Rewriter {
 
   /** The name of a tensor in blocked form; it must be one that can be held. */
   blocked(tensor: Tensor): string {
-    if (this.has(tensor)) return this.held(tensor);
+    if (this.isImage(tensor)) return this.held(tensor);
     const name = this.node("ReorderInput", [this.onnx.nameOf(tensor)]);
     this.names.set(tensor, name);
     return name;
@@ -191,14 +209,17 @@ export class Blocks implements Rewriter {
     return this.convolve(x, weight, { bias: shift, ...fused }, attributes);
   }
 
+  /** A convolution, in this graph or in the body of a loop. */
   convolve(
     x: string,
     weight: string,
     { bias, sum, relu }: Fused & { readonly bias?: string },
     attributes: Attributes,
+    onnx: Lowering = this.onnx,
   ): string {
     const inputs = sum ? [x, weight, bias ?? "", sum] : bias ? [x, weight, bias] : [x, weight];
-    return this.node("Conv", inputs, relu ? { ...attributes, activation: "Relu" } : attributes);
+    const all = relu ? { ...attributes, activation: "Relu" } : attributes;
+    return onnx.node("Conv", inputs, all, 1, NCHWC)[0];
   }
 }
 type Attributes = Readonly<Record<string, Attribute>>;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import "../methods.ts";
 import { gradients } from "../../autodiff/gradients.ts";
 import { evaluate } from "../../evaluate.ts";
+import { lowerGraph } from "../../onnx/lowering.ts";
 import type { Tensor } from "../tensor.ts";
 import { tensor } from "../tensor.ts";
 import * as ops from "./index.ts";
@@ -309,4 +310,16 @@ test("a gradient through one of several outputs", async () => {
   const [dh, dc] = await evaluate(gradients(ys[1].sum(), [w, c0]));
   expect(dc.data.every((value) => value === T)).toBe(true);
   expect(dh.data.some((value) => value !== 0)).toBe(true);
+});
+
+test("rows of a table get their gradients after the loop, all at once", () => {
+  const table = filled([5, H], 3);
+  const { ys } = ops.scan([h0], [tensor([0, 2, 1, 2], [T], "int32")], ([h], [i]) => {
+    const next = h.mul(0.5).add(ops.take(table, i));
+    return { states: [next], ys: [next] };
+  });
+  const { node: nodes } = lowerGraph(gradients(ys[0].sum(), [table])).model.graph!;
+  const inside = nodes.flatMap(({ attribute }) => attribute.flatMap(({ g }) => g?.node ?? []));
+  expect(inside.map(({ opType }) => opType)).not.toContain("ScatterND");
+  expect(nodes.filter(({ opType }) => opType === "ScatterND")).toHaveLength(1);
 });

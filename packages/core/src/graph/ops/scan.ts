@@ -1,32 +1,14 @@
 import { type Intercept, unbroadcast, vjp } from "../../autodiff/gradients.ts";
 import { TensorlaneError } from "../../errors.ts";
 import { equal, format, type Size, sameShape, sizeOf } from "../dim.ts";
+import { type Body, lowerScan, type ScanAttrs } from "../loop.ts";
 import { apply, type Node, type Op, placeholder, type Tensor } from "../tensor.ts";
 import { dependents, topological } from "../walk.ts";
 import { zeros } from "./create.ts";
 import { add } from "./elementwise.ts";
+import { take, takeOp } from "./indexing.ts";
 import { linearOp, matmulOp } from "./matmul.ts";
 import { reshape } from "./shape.ts";
-
-/**
- * One step of a loop. `states` and `slices` are the tensors that stand for the carried state and for
- * this step's slices; anything else the step uses is read from outside the loop.
- */
-interface Body {
-  /** Shared by scans over the same step, however many intermediates they keep. */
-  readonly root: object;
-  readonly states: readonly Tensor[];
-  readonly slices: readonly Tensor[];
-  readonly nextStates: readonly Tensor[];
-  readonly results: readonly Tensor[];
-}
-interface ScanAttrs extends Body {
-  readonly length: Size;
-  /** Runs from the last step to the first. */
-  readonly reverse: boolean;
-  /** Recompute intermediates in the backward pass instead of keeping them. */
-  readonly recompute: boolean;
-}
 
 /** Inputs: initial states, sequences, tensors captured from outside. Outputs: final states, stacked results. */
 export const scanOp: Op<ScanAttrs> = {
@@ -56,26 +38,7 @@ export const scanOp: Op<ScanAttrs> = {
   },
   gradient: ({ inputs, outputs, grads, attrs, needs }) =>
     backward(inputs, outputs, grads, attrs, needs),
-  lower: (onnx, inputs, attrs) => {
-    const { states, slices, nextStates, results, reverse } = attrs;
-    const body = onnx.subgraph(
-      onnx.builder.unique("step"),
-      [...states, ...slices],
-      [...nextStates, ...results],
-    );
-    const direction = Number(reverse);
-    return onnx.node(
-      "Scan",
-      inputs.slice(0, states.length + slices.length),
-      {
-        body,
-        num_scan_inputs: slices.length,
-        scan_input_directions: slices.map(() => direction),
-        ...(results.length > 0 ? { scan_output_directions: results.map(() => direction) } : {}),
-      },
-      states.length + results.length,
-    );
-  },
+  lower: (onnx, inputs, attrs) => lowerScan(onnx, inputs, attrs),
 };
 
 /** The step's own nodes, and the tensors from outside that they read. */
@@ -153,12 +116,41 @@ function trace(init: readonly Tensor[], xs: readonly Tensor[], step: Step): Body
   return { root: {}, states, slices, nextStates, results };
 }
 
-/** A weight's gradient left for one product over all steps: Σ_t a_tᵀ g_t. */
+/** A captured tensor's gradient left for after the loop: from a step's gradient and another of its tensors, stacked. */
 interface Deferred {
   readonly captured: Tensor;
-  readonly left?: Tensor;
   readonly grad: Tensor;
-  readonly transB: boolean;
+  readonly left?: Tensor;
+  total(grads: Tensor, lefts: Tensor | undefined): Tensor;
+}
+
+/** What can be left: Σ_t a_tᵀ g_t of a product, Σ_t g_t of what is added, the rows of a table that were taken. */
+function deferrable(node: Node, input: number, grad: Tensor): Deferred | undefined {
+  const { op, inputs, attrs } = node;
+  const captured = inputs[input];
+  const isProduct = op === (matmulOp as unknown as Op) || op === linearOp;
+  if (isProduct && input === 1 && captured.rank === 2 && inputs[0].rank === 2) {
+    const { transA = false, transB = true } = attrs as { transA?: boolean; transB?: boolean };
+    if (transA) return undefined;
+    const total = (grads: Tensor, lefts: Tensor | undefined) => {
+      const [a, g] = [flatRows(lefts!), flatRows(grads)];
+      return apply(matmulOp, transB ? [g, a] : [a, g], { transA: true, transB: false })[0];
+    };
+    return { captured, grad, left: inputs[0], total };
+  }
+  if (op.name === "add" || (op === linearOp && input === 2)) {
+    return { captured, grad, total: (grads) => unbroadcast(grads, captured) };
+  }
+  if (op === (takeOp as unknown as Op) && (attrs as { axis: number }).axis === 0) {
+    const total = (grads: Tensor, indices: Tensor | undefined) => {
+      const [rows] = vjp([take(captured, indices!, 0)], [grads], [captured], {
+        stop: new Set([captured]),
+      });
+      return rows!;
+    };
+    return { captured, grad, left: inputs[1], total };
+  }
+  return undefined;
 }
 
 /** Back-propagation through time. */
@@ -185,24 +177,15 @@ function backward(
   const wantedCaptured = captured.filter((_, i) => needs[nStates + slices.length + i]);
   const deferred: Deferred[] = [];
   const outside = new Set(wantedCaptured);
+  const own = (tensor: Tensor) =>
+    states.includes(tensor) || slices.includes(tensor) || nodes.has(tensor.node);
   const intercept: Intercept = (node, input, { grad }) => {
     const tensor = node.inputs[input];
     if (!outside.has(tensor) || !nodes.has(node)) return false;
-    const isProduct = node.op === (matmulOp as unknown as Op) || node.op === linearOp;
-    if (isProduct && input === 1 && tensor.rank === 2 && node.inputs[0].rank === 2) {
-      const { transA = false, transB = true } = node.attrs as {
-        transA?: boolean;
-        transB?: boolean;
-      };
-      if (transA || outside.has(node.inputs[0])) return false;
-      deferred.push({ captured: tensor, left: node.inputs[0], grad, transB });
-      return true;
-    }
-    if (node.op.name === "add" || (node.op === linearOp && input === 2)) {
-      deferred.push({ captured: tensor, grad, transB: false });
-      return true;
-    }
-    return false;
+    const later = deferrable(node, input, grad);
+    if (!later || (later.left && !own(later.left))) return false;
+    deferred.push(later);
+    return true;
   };
   const stepGrads = vjp(
     [...carried.map((i) => nextStates[i]), ...arriving.map((i) => results[i])],
@@ -220,7 +203,8 @@ function backward(
   });
 
   // 2. Which of the forward step's tensors it reads: the forward loop keeps them, they are fed in.
-  const produced = [...ofSlices, ...deferred.map(({ grad }) => grad)];
+  // A gradient may be wanted twice, as the input's and for a weight's product: it is stacked once.
+  const produced = [...new Set([...ofSlices, ...deferred.map(({ grad }) => grad)])];
   const kept = boundary(
     [...ofStates, ...summed.map(({ grad }) => grad), ...produced],
     new Set([...stateGrads, ...resultGrads, ...captured]),
@@ -267,28 +251,21 @@ function backward(
   );
 
   // 4. Gradients of the loop's inputs.
-  const after = carried.length + summed.length;
+  const yielded = (tensor: Tensor) =>
+    final[carried.length + summed.length + produced.indexOf(tensor)];
   const total = new Map<Tensor, Tensor>();
   const accumulate = (tensor: Tensor, grad: Tensor) => {
     const before = total.get(tensor);
     total.set(tensor, before ? add(before, grad) : grad);
   };
   for (const [k, { tensor }] of summed.entries()) accumulate(tensor, final[carried.length + k]);
-  for (const [k, { captured: tensor, left, transB }] of deferred.entries()) {
-    const grad = final[after + ofSlices.length + k];
-    if (!left) {
-      accumulate(tensor, unbroadcast(grad, tensor));
-      continue;
-    }
-    const a = flatRows(stackOf(left));
-    const g = flatRows(grad);
-    const pair = transB ? [g, a] : [a, g];
-    accumulate(tensor, apply(matmulOp, pair, { transA: true, transB: false })[0]);
+  for (const { captured: tensor, grad, left, total: sum } of deferred) {
+    accumulate(tensor, sum(yielded(grad), left && stackOf(left)));
   }
   return inputs.map((tensor, i) => {
     if (!needs[i]) return null;
     if (i < nStates) return final[carried.indexOf(i)];
-    if (i < nStates + slices.length) return final[after + wantedSlices.indexOf(i - nStates)];
+    if (i < nStates + slices.length) return yielded(ofSlices[wantedSlices.indexOf(i - nStates)]);
     return total.get(tensor) ?? null;
   });
 }

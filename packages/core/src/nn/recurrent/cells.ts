@@ -166,7 +166,7 @@ export class LSTMCell extends GatedCell<LSTMState> {
     if (!weight_ci && !layernorm_c) return super.next(x, h, seen, [c]);
     const peepholes = weight_ci && { i: weight_ci, f: weight_cf!, o: weight_co! };
     if (!layernorm_c) {
-      const projected = projectInput("LSTM", x, this.weight_ih, this.bias_ih, this.bias_hh);
+      const [projected] = projectInput("LSTM", x, this.weight_ih, this.bias_ih, this.bias_hh);
       const after = lstmGates(ops.linear(seen, this.weight_hh, projected), c, { peepholes });
       return [after.h, after.c];
     }

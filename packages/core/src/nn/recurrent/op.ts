@@ -116,14 +116,15 @@ function asScan(
 ): readonly Tensor[] {
   const { x, weightIh, biasIh, biasHh, lengths } = inputs;
   const project = (rows: Tensor) => projectInput(kind, rows, weightIh, biasIh, biasHh);
-  const sequence = inside ? x : project(x);
-  const sequences = lengths ? [sequence, validSteps(x, lengths)] : [sequence];
+  const shares = inside ? [x] : project(x);
+  const sequences = lengths ? [...shares, validSteps(x, lengths)] : shares;
   const { states, ys } = ops.scan(
     inputs.states,
     sequences,
-    (before, [slice, valid]) => {
-      const sum = inside ? project(slice) : slice;
-      return withinLength(valid, step(kind, sum, before, inputs), before);
+    (before, slices) => {
+      const own = slices.slice(0, shares.length);
+      const after = step(kind, inside ? project(own[0]) : own, before, inputs);
+      return withinLength(lengths && slices.at(-1), after, before);
     },
     { reverse },
   );

@@ -1,4 +1,4 @@
-import { multiply } from "../../graph/dim.ts";
+import { floorDivide, multiply } from "../../graph/dim.ts";
 import * as ops from "../../graph/ops/index.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { gate } from "./gate.ts";
@@ -30,9 +30,9 @@ export interface HiddenWeights {
 }
 
 /**
- * The input's share of all gates, for every time step at once: one matrix product outside the loop.
- * Biases that are only added join here; the GRU's hidden bias stays in the step, where the reset gate
- * multiplies it.
+ * The input's share of all gates, for every time step at once: one matrix product outside the loop. Biases that
+ * are only added join here. A GRU's are two, of r and z and of n, for its step treats them apart; where the reset gate
+ * multiplies n's hidden bias, that one stays in the step.
  */
 export function projectInput(
   kind: Kind,
@@ -40,29 +40,38 @@ export function projectInput(
   weightIh: Tensor,
   biasIh?: Tensor,
   biasHh?: Tensor,
-): Tensor {
-  const staysInside = kind === "GRU" || kind === "GRU_RESET_BEFORE";
-  const bias = biasIh && biasHh && !staysInside ? ops.add(biasIh, biasHh) : biasIh;
-  return ops.linear(x, weightIh, bias);
+): readonly Tensor[] {
+  if (kind === "GRU" || kind === "GRU_RESET_BEFORE") {
+    const [rz, n] = gruParts(weightIh, biasIh);
+    const [hiddenRz, hiddenN] = biasHh ? gruBiases(biasHh) : [];
+    const joins = kind === "GRU_RESET_BEFORE" ? hiddenN : undefined;
+    return [
+      ops.linear(x, rz.weight, sum(rz.bias, hiddenRz)),
+      ops.linear(x, n.weight, sum(n.bias, joins)),
+    ];
+  }
+  return [ops.linear(x, weightIh, sum(biasIh, biasHh))];
 }
 
-/** One step: the projected input (N, gates · hidden) and the states (N, hidden) -> new states. */
+const sum = (a?: Tensor, b?: Tensor): Tensor | undefined => (a && b ? ops.add(a, b) : a);
+
+/** One step: the projected input (N, gates · hidden in all) and the states (N, hidden) -> new states. */
 export function step(
   kind: Kind,
-  projected: Tensor,
+  projected: readonly Tensor[],
   states: readonly Tensor[],
   weights: HiddenWeights,
 ): readonly Tensor[] {
   switch (kind) {
     case "LSTM":
-      return lstmStep(projected, states, weights);
+      return lstmStep(projected[0], states, weights);
     case "GRU":
       return [gruStep(projected, states[0], weights)];
     case "GRU_RESET_BEFORE":
       return [gruResetBeforeStep(projected, states[0], weights)];
     default: {
       // h' = act(W_ih x + b_ih + W_hh h + b_hh)
-      const sum = ops.linear(weights.seen ?? states[0], weights.weightHh, projected);
+      const sum = ops.linear(weights.seen ?? states[0], weights.weightHh, projected[0]);
       return [gate("h", kind === "RNN_RELU" ? ops.relu(sum) : ops.tanh(sum))];
     }
   }
@@ -110,27 +119,52 @@ export function lstmGates(
  * Cho et al. 2014 as PyTorch computes it, the reset gate after the product:
  * r, z = σ(…), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h: z = 1 keeps the old state.
  */
-function gruStep(projected: Tensor, h: Tensor, weights: HiddenWeights): Tensor {
-  const { weightHh, biasHh, seen = h } = weights;
-  const size = h.shape[1];
-  const gates = ops.linear(seen, weightHh, biasHh);
-  const [xrz, xn] = ops.split(projected, [multiply(size, 2), size], 1);
-  const [hrz, hn] = ops.split(gates, [multiply(size, 2), size], 1);
-  const [r, z] = ops.split(ops.sigmoid(ops.add(xrz, hrz)), [size, size], 1);
-  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.mul(r, hn))), h);
+function gruStep(
+  [xrz, xn]: readonly Tensor[],
+  h: Tensor,
+  { weightHh, biasHh, seen = h }: HiddenWeights,
+): Tensor {
+  const [rz, n] = gruParts(weightHh, biasHh);
+  const [r, z] = gatesRz(seen, rz, xrz);
+  const hidden = ops.linear(seen, n.weight, n.bias);
+  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.mul(r, hidden))), h);
 }
 
 /** The lecture's and the 2014 paper's form: n = tanh(W_in x + b_in + W_hn (r h) + b_hn). */
-function gruResetBeforeStep(projected: Tensor, h: Tensor, weights: HiddenWeights): Tensor {
-  const { seen = h } = weights;
-  const size = h.shape[1];
-  const sizes = [multiply(size, 2), size];
-  const [weightRz, weightN] = ops.split(weights.weightHh, sizes, 0);
-  const [biasRz, biasN] = weights.biasHh ? ops.split(weights.biasHh, sizes, 0) : [];
-  const [xrz, xn] = ops.split(projected, sizes, 1);
-  const gates = ops.sigmoid(ops.add(xrz, ops.linear(seen, weightRz, biasRz)));
-  const [r, z] = ops.split(gates, [size, size], 1);
-  return gruOutput(r, z, ops.tanh(ops.add(xn, ops.linear(ops.mul(r, seen), weightN, biasN))), h);
+function gruResetBeforeStep(
+  [xrz, xn]: readonly Tensor[],
+  h: Tensor,
+  { weightHh, seen = h }: HiddenWeights,
+): Tensor {
+  const [rz, n] = gruParts(weightHh);
+  const [r, z] = gatesRz(seen, rz, xrz);
+  return gruOutput(r, z, ops.tanh(ops.linear(ops.mul(r, seen), n.weight, xn)), h);
+}
+
+interface GRUPart {
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+}
+
+function gatesRz(seen: Tensor, { weight }: GRUPart, share: Tensor): readonly Tensor[] {
+  const size = floorDivide(weight.shape[0], 2);
+  return ops.split(ops.sigmoid(ops.linear(seen, weight, share)), [size, size], 1);
+}
+
+/** Weights (3 · hidden, in) and biases apart: r and z together, and n. */
+function gruParts(weight: Tensor, bias?: Tensor): readonly [GRUPart, GRUPart] {
+  const size = floorDivide(weight.shape[0], 3);
+  const [rz, n] = ops.split(weight, [multiply(size, 2), size], 0);
+  const biases = bias ? gruBiases(bias) : [];
+  return [
+    { weight: rz, bias: biases[0] },
+    { weight: n, bias: biases[1] },
+  ];
+}
+
+function gruBiases(bias: Tensor): readonly Tensor[] {
+  const size = floorDivide(bias.shape[0], 3);
+  return ops.split(bias, [multiply(size, 2), size], 0);
 }
 
 function gruOutput(r: Tensor, z: Tensor, n: Tensor, h: Tensor): Tensor {
