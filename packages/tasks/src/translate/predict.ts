@@ -2,7 +2,7 @@ import { stringify } from "csv-stringify/sync";
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
-import { normalizers } from "./pairs.ts";
+import { normalizers, unseen } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
 import { search } from "./writing.ts";
 
@@ -16,12 +16,15 @@ export async function predict(
   const folder = await RunFolder.open(dir);
   const network = await loadRunState(folder);
   if (inputs.length === 0) throw new UserError("predict takes sources in quotes, one text each.");
-  const normalize = normalizers[folder.info.settings.data] ?? ((text: string) => text);
+  const { data } = folder.info.settings;
+  const normalize = normalizers[data] ?? ((text: string) => text);
   const beam = (options.extra as { readonly beam: number }).beam;
   const results = [];
   for (const [i, input] of inputs.entries()) {
     const source = normalize(input);
     if (source === "") throw new UserError(`input ${i + 1} is empty: ${JSON.stringify(input)}.`);
+    const strange = unseen[data]?.(source);
+    if (strange) ui.warn(`${JSON.stringify(input)}: the network never saw ${strange}.`);
     const candidates = await search(network, source, beam);
     results.push({
       input,

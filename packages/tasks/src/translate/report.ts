@@ -14,7 +14,7 @@ export interface ReportInput {
   readonly trained: Fitted;
   readonly written: readonly Written[];
   readonly scores: Scores;
-  readonly table: Table;
+  readonly tables: readonly Table[];
   readonly warnings: readonly string[];
   readonly parameters: number;
   readonly command: string;
@@ -25,14 +25,15 @@ const [MAPS, MISTAKES] = [4, 20];
 
 /** The HTML report of a training run. */
 export function buildReport(input: ReportInput): string {
-  const { set, network, scores, table, warnings, command } = input;
+  const { set, network, scores, tables, warnings, command } = input;
   const report = new Report({
     title: `Translate: ${set.title}`,
     subtitle: `${network.spec.model}: ${(100 * scores.exact).toFixed(2)} % of ${scores.pairs} test sources right to the last letter`,
     notices: warnings.map((text) => ({ kind: "warning" as const, text })),
     footer: command,
   });
-  report.section("Results").table(table);
+  report.section("Results");
+  for (const table of tables) report.table(table);
   addAttention(report, input);
   addMistakes(report, input);
   report.section("Training");

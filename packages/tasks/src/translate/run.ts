@@ -13,7 +13,15 @@ import { exportTranslator } from "./exporting.ts";
 import { loadPairs, type PairSet } from "./pairs.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveSpec } from "./runState.ts";
-import { baselineRows, resultTable, type ScoredRow, type Scores, scoresOf } from "./scores.ts";
+import {
+  baselineRows,
+  groupTable,
+  resultTable,
+  type ScoredRow,
+  type Scores,
+  scoresByGroup,
+  scoresOf,
+} from "./scores.ts";
 import { trainNetwork } from "./training.ts";
 import {
   longest,
@@ -105,9 +113,9 @@ interface Finished {
 async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   const { folder, options, set, network, recipe, trained } = run;
   const { model } = network.spec;
-  const { written, scores, rows } = await scoreTest(network, set);
-  const table = resultTable(`${set.title}: the test part`, rows);
-  ui.table(table);
+  const { written, scores, rows, groups } = await scoreTest(network, set);
+  const tables = tablesOf(set, rows, groups);
+  for (const table of tables) ui.table(table);
   const lost = rows.filter(({ kind, exact }) => kind === "baseline" && exact >= scores.exact);
   const warnings = [
     ...(options.quick ? ["Shortened (`--quick`): longer training does better."] : []),
@@ -122,7 +130,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   await folder.write(
     runFiles.report,
     buildReport({
-      ...{ set, network, recipe, trained, written, scores, table },
+      ...{ set, network, recipe, trained, written, scores, tables },
       warnings,
       parameters,
       command,
@@ -142,7 +150,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
       parameters,
       seconds: Number(trained.seconds.toFixed(2)),
     },
-    metrics: metricsOf(scores, rows),
+    metrics: metricsOf(set, { scores, rows, groups }),
   };
   await folder.writeJson(runFiles.results, { ...result, dir: "." });
   await folder.update({
@@ -157,16 +165,29 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
 /** What the network writes for the test part, beside the baselines. */
 async function scoreTest(network: Translator, set: PairSet) {
   const written = await (await writer(network, set.test))();
-  const scores = scoresOf(
-    set.test,
-    written.map(({ text }) => text),
-  );
+  const texts = written.map(({ text }) => text);
+  const scores = scoresOf(set.test, texts);
   const own: ScoredRow = { name: network.spec.model, kind: "model", ...scores };
-  return { written, scores, rows: [own, ...baselineRows(set)] };
+  const groups = scoresByGroup(set.test, texts);
+  return { written, scores, rows: [own, ...baselineRows(set)], groups };
 }
 
-const metricsOf = (scores: Scores, rows: readonly ScoredRow[]) => ({
+type Scored = Omit<Awaited<ReturnType<typeof scoreTest>>, "written">;
+
+function tablesOf(set: PairSet, rows: readonly ScoredRow[], groups: ReadonlyMap<string, Scores>) {
+  const grouped = groupTable(set, groups);
+  return [resultTable(`${set.title}: the test part`, rows), ...(grouped ? [grouped] : [])];
+}
+
+const metricsOf = ({ groupedBy }: PairSet, { scores, rows, groups }: Scored) => ({
   ...scores,
+  ...(groupedBy && {
+    by: {
+      [groupedBy]: Object.fromEntries(
+        Array.from(groups, ([group, { pairs, exact }]) => [group, { pairs, exact }]),
+      ),
+    },
+  }),
   baselines: Object.fromEntries(
     rows
       .filter(({ kind }) => kind === "baseline")
@@ -183,9 +204,9 @@ export async function evaluate(
   const network = await loadRunState(folder);
   const { data, quick } = folder.info.settings;
   const set = await loadPairs(options.data ?? data, quick);
-  const { scores, rows } = await scoreTest(network, set);
-  ui.table(resultTable(`${set.title}: the test part`, rows));
-  return { dir: folder.dir, data: set.id, metrics: metricsOf(scores, rows) };
+  const { scores, rows, groups } = await scoreTest(network, set);
+  for (const table of tablesOf(set, rows, groups)) ui.table(table);
+  return { dir: folder.dir, data: set.id, metrics: metricsOf(set, { scores, rows, groups }) };
 }
 
 /** `--out dates.onnx` gives `dates.encoder.onnx` and `dates.decoder.onnx`. */

@@ -6,10 +6,11 @@ import { afterAll, describe, expect, test } from "vitest";
 import { planTrain, type TrainRequest } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
 import { killAndResume, quietUi, startCommand } from "../testing.ts";
-import { madeDates } from "./dates.ts";
+import { madeDates, unseenInDate } from "./dates.ts";
 import { translate } from "./index.ts";
-import { loadPairs, readPairs } from "./pairs.ts";
+import { loadPairs, type Pair, readPairs } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
+import { groupTable, scoresByGroup } from "./scores.ts";
 import { search, writer } from "./writing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-translate-"));
@@ -90,17 +91,46 @@ test("goes on bit for bit after an interruption", async () => {
   }
 });
 
-test.each(["dates", "numbers"])(
-  "%s: no part shares a source or a target with another",
-  async (id) => {
-    const [full, quick] = [await loadPairs(id, false), await loadPairs(id, true)];
-    const all = [...full.train, ...full.validation, ...full.test];
-    expect(all).toHaveLength(23_000);
-    expect(new Set(all.map(({ source }) => source)).size).toBe(23_000);
-    expect(new Set(all.map(({ target }) => target)).size).toBe(23_000);
-    expect(quick.test).toEqual(full.test);
-  },
-);
+test("dates: no part shares a source or a target with another", async () => {
+  const [full, quick] = [await loadPairs("dates", false), await loadPairs("dates", true)];
+  const all = [...full.train, ...full.validation, ...full.test];
+  expect(all).toHaveLength(23_000);
+  expect(new Set(all.map(({ source }) => source)).size).toBe(23_000);
+  expect(new Set(all.map(({ target }) => target)).size).toBe(23_000);
+  expect(quick.test).toEqual(full.test);
+});
+
+test("numbers: every length alike in training, none in two parts, those with words of their own learnt", async () => {
+  const [full, quick] = [await loadPairs("numbers", false), await loadPairs("numbers", true)];
+  const { train, validation, test: tested } = full;
+  expect([train.length, validation.length, tested.length]).toEqual([20_000, 1_000, 2_000]);
+  expect(quick.test).toEqual(tested);
+  const counts = (pairs: readonly Pair[]) =>
+    Array.from({ length: 6 }, (_, i) => pairs.filter(({ group }) => group === `${i + 1}`).length);
+  for (const count of counts(train)) expect(Math.abs(count - 20_000 / 6)).toBeLessThan(200);
+  expect(counts(tested)).toEqual([0, 18, 180, 601, 601, 600]);
+  expect(counts(validation)).toEqual([0, 9, 90, 301, 300, 300]);
+  const [learnt, chosen, asked] = [train, validation, tested].map(
+    (pairs) => new Set(pairs.map(({ source }) => source)),
+  );
+  expect([chosen.size, asked.size]).toEqual([1_000, 2_000]);
+  for (const source of chosen) expect(learnt.has(source) || asked.has(source)).toBe(false);
+  for (const source of asked) expect(learnt.has(source)).toBe(false);
+  for (let n = 0; n < 20; n++) expect(learnt.has(String(n)), String(n)).toBe(true);
+});
+
+test("scores are told apart by group, in the order of their numbers", () => {
+  const of = (source: string, target: string, group: string): Pair => ({ source, target, group });
+  const asked = [of("10", "ten", "10"), of("9", "nine", "9"), of("8", "eight", "9")];
+  const groups = scoresByGroup(asked, ["ten", "nine", "nine"]);
+  expect(Array.from(groups, ([group, { pairs, exact }]) => [group, pairs, exact])).toEqual([
+    ["9", 2, 0.5],
+    ["10", 1, 1],
+  ]);
+  const table = groupTable({ title: "t", groupedBy: "digits" }, groups);
+  expect(table?.rows.map(({ cells }) => cells.group)).toEqual(["9", "10"]);
+  expect(groupTable({ title: "t" }, groups)).toBeUndefined();
+});
 
 test("dates mean the day that is written", () => {
   const spelled = madeDates(2000).pairs.filter(({ source }) => /^[a-z]+ \d+ \d{4}$/.test(source));
@@ -108,6 +138,12 @@ test("dates mean the day that is written", () => {
   for (const { source, target } of spelled) {
     expect(new Date(`${source} UTC`).toISOString().slice(0, 10)).toBe(target);
   }
+});
+
+test("a year that no date of training has is told", () => {
+  expect(unseenInDate("12 august 1969")).toMatch(/the year 1969: it learnt 1970 to 2069/);
+  for (const known of ["3 may 1970", "31 december 2069", "5/3/69"])
+    expect(unseenInDate(known)).toBeUndefined();
 });
 
 test("predict writes the likeliest texts; what cannot be read is told", async () => {
