@@ -98,16 +98,17 @@ function addTraining(report: Report, input: ReportInput): void {
         {
           name: network.spec.model,
           train: history.map(({ loss }) => loss),
-          validation: history.map(({ validation }) => validation!.errorRate),
+          validation: history.map(({ validation }) => 1 - validation!.exact),
           best: bestEpoch + 1,
         },
       ],
-      label: "cross entropy of a token; share of wrong letters",
+      label: "cross entropy of a token; share of texts that are not right",
       unit: "nats",
       log: false,
     }),
-    "Training: mean cross entropy of a token, more and more of them behind the network's own tokens. Validation: letters " +
-      "wrong in what it writes by itself; the epoch with the fewest is kept, the test part takes no part in the choice.",
+    "Training: mean cross entropy of a token, more and more of them behind the network's own tokens. Validation: texts " +
+      "that it writes by itself and not right to the last letter. The epoch with the fewest is kept, of equal ones that with " +
+      "the fewest wrong letters; the test part takes no part in the choice.",
   );
   report.facts({
     data: set.id,

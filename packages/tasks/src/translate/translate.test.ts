@@ -11,6 +11,7 @@ import { translate } from "./index.ts";
 import { loadPairs, type Pair, readPairs } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
 import { groupTable, scoresByGroup } from "./scores.ts";
+import { wrongness } from "./training.ts";
 import { search, writer } from "./writing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-translate-"));
@@ -117,6 +118,16 @@ test("numbers: every length alike in training, none in two parts, those with wor
   for (const source of chosen) expect(learnt.has(source) || asked.has(source)).toBe(false);
   for (const source of asked) expect(learnt.has(source)).toBe(false);
   for (let n = 0; n < 20; n++) expect(learnt.has(String(n)), String(n)).toBe(true);
+});
+
+test("the epoch with most right texts is kept; of equal ones that with fewer wrong letters", async () => {
+  const scores = (exact: number, errorRate: number) => ({ pairs: 1000, exact, errorRate });
+  expect(wrongness(scores(0.893, 0.05))).toBeLessThan(wrongness(scores(0.888, 0.01)));
+  expect(wrongness(scores(0, 0.5))).toBeLessThan(wrongness(scores(0, 0.9)));
+  expect(wrongness(scores(0.001, 9))).toBeLessThan(wrongness(scores(0, 0)));
+  const { result } = await trainOn("chosen", { epochs: 6 });
+  const { validation, bestEpoch } = result.train as { validation: number[]; bestEpoch: number };
+  expect(validation[bestEpoch - 1]).toBe(Math.max(...validation));
 });
 
 test("scores are told apart by group, in the order of their numbers", () => {
