@@ -176,6 +176,13 @@ describe("wrong usage", () => {
     ["a data id", ["data", "info", "los-lop"], /mean "los-loop"/],
     ["a data command", ["data", "lst"], /mean "list"/],
     ["nothing to predict", ["predict"], /missing required argument 'dir'/],
+    ["data as an argument", ["train", "count", "goats"], /"goats"\. Did you mean --data goats\?/],
+    ["a model as an argument", ["train", "count", "fingers"], /Did you mean --model fingers\?/],
+    ["more than options", ["train", "count", "1", "2"], /options only, received "1", "2"\. See/],
+    ["too much for data list", ["data", "list", "all"], /too many arguments/],
+    ["too much for data info", ["data", "info", "los-loop", "x"], /too many arguments/],
+    ["too much for doctor", ["doctor", "now"], /too many arguments/],
+    ["too much for evaluate", ["evaluate", "a", "b"], /too many arguments/],
   ];
   for (const [what, args, message] of cases) {
     it(`${what}: exit code 2, a clear message, no stack`, async () => {
@@ -185,6 +192,12 @@ describe("wrong usage", () => {
       expect([code, out]).toEqual([2, ""]);
     });
   }
+
+  it("a file as an argument is taken for the data that was meant", async () => {
+    await writeFile(join(dir, "meadow.txt"), "baa");
+    const { code, err } = await run("train", "count", "meadow.txt", "--epochs", "1");
+    expect([code, err]).toEqual([2, expect.stringContaining("mean --data meadow.txt?")]);
+  });
 
   it("under --json the error is JSON as well", async () => {
     const { code, out } = await run("train", "count", "--model", "x", "--json");

@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { planTrain, runFiles, type Task, type TrainResult, unknownName } from "@tensorlane/tasks";
+import {
+  planTrain,
+  runFiles,
+  type Task,
+  type TrainResult,
+  UserError,
+  unknownName,
+} from "@tensorlane/tasks";
 import type { Command } from "commander";
 import {
   examples,
@@ -90,6 +97,8 @@ function addTask(train: Command, task: Task, context: Context): void {
     ),
   );
   command.action(async (flags: TrainFlags) => {
+    // Allowed to Commander, as in the parent, so that it can be said here what was meant.
+    refuseArguments(task, command.args);
     const { model, ...rest } = flags;
     const extra = givenExtra(command, task.options?.train);
     const options = await planTrain(task, { ...rest, models: model, extra });
@@ -98,6 +107,18 @@ function addTask(train: Command, task: Task, context: Context): void {
     say(result, context);
     context.done({ command: "train", task: task.name, ...result });
   });
+}
+
+/** Everything is said by options: an argument would be ignored, and something else trained than was meant. */
+function refuseArguments(task: Task, args: readonly string[]): void {
+  const [first] = args;
+  if (first === undefined) return;
+  const isData = task.datasets.includes(first) || (task.files !== undefined && existsSync(first));
+  const option = isData ? "--data" : task.models.includes(first) ? "--model" : undefined;
+  throw new UserError(
+    `"train ${task.name}" takes options only, received ${args.map((arg) => JSON.stringify(arg)).join(", ")}.` +
+      (option ? ` Did you mean ${option} ${first}?` : ` See: tensorlane train ${task.name} --help`),
+  );
 }
 
 /** Where everything is, and what comes next. */
