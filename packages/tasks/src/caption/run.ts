@@ -3,7 +3,7 @@ import { FineTuning, type Origin, readOrigin } from "../classify/fineTuning.ts";
 import { channelMoments } from "../classify/images/moments.ts";
 import { ImagePool } from "../classify/images/pool.ts";
 import { UserError } from "../errors.ts";
-import { type Fitted, parameterCount } from "../fitting.ts";
+import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -56,7 +56,7 @@ async function loadSet(
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("caption", options, ui);
+  const told = await RunFolder.finished("caption", options);
   if (told) return told;
   const pool = new ImagePool();
   try {
@@ -128,8 +128,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
   const { network, words, preprocessing, spec, maxLength } = state;
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("caption", options, ui);
-  try {
+  return RunFolder.train("caption", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     await saveDetails(folder, { spec, preprocessing, maxLength }, words);
     const fitted = await trainCaptioner(
@@ -139,11 +138,10 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
       },
       ui,
     );
-    if (fitted.fit.outcome === "interrupted") return await folder.interrupted();
+    if (fitted.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(fitted) });
     return await finish(job, fitted, folder, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** Looks at the test part, once, and writes everything. */
@@ -199,7 +197,7 @@ async function finish(
     data: set.id,
     train: {
       model: spec.model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(fitted),
       validation: history.map(({ validation }) => validation?.nats ?? null),
       bestEpoch: bestEpoch + 1,
       ...{ steps, parameters, seconds: Number(fitted.seconds.toFixed(2)) },

@@ -96,7 +96,7 @@ async function withPool<T>(run: (pool: ImagePool) => Promise<T>): Promise<T> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("classify", options, ui);
+  const told = await RunFolder.finished("classify", options);
   if (told) return told;
   return withPool((pool) => trainWith(pool, options, ui));
 }
@@ -153,8 +153,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
   const { set, network, schedule, details, tuned, model } = job;
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("classify", options, ui);
-  try {
+  return RunFolder.train("classify", options, async ({ folder, start }) => {
     const resume = await folder.plan(schedule.epochs, start, ui);
     await saveDetails(folder, details);
     const { preprocessing } = details;
@@ -169,19 +168,11 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
     // What was spent before an interruption counts.
     const seconds = Number(resume ? (folder.info.details.seconds ?? 0) : 0) + trained.seconds;
     if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted", details: { seconds } });
-      const { dir } = folder;
-      return {
-        dir,
-        status: "interrupted",
-        train: { model, losses: lossesOf(trained) },
-        metrics: {},
-      };
+      await folder.update({ details: { seconds } });
+      return await folder.interrupted({ model, losses: lossesOf(trained) });
     }
     return await finish(job, { ...trained, seconds }, folder, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** Looks at the test part, once, and writes everything. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
+import { lossesOf } from "../fitting.ts";
 import type { RecurrentKind } from "../language/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -31,25 +32,23 @@ async function loadMusic(data: string, ui: TaskUi): Promise<Music> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("compose", options, ui);
+  const told = await RunFolder.finished("compose", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const recipe = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
   const music = await loadMusic(options.data, ui);
   if (options.quick) ui.notice("--quick: a smaller network, a shorter schedule.");
-  const { folder, start } = await RunFolder.begin("compose", options, ui);
-  try {
+  return RunFolder.train("compose", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     const run = { recipe, seed: options.seed, folder: join(folder.dir, "training"), resume };
     const began = performance.now() - 1000 * Number(resume && (folder.info.details.seconds ?? 0));
     const found = await trainMusic(run, music, ui);
     const seconds = (performance.now() - began) / 1000;
     await folder.update({ details: { seconds } });
-    if (found) return await finish({ folder, options, recipe, music, seconds, ...found }, ui);
-    return await folder.interrupted();
-  } finally {
-    await folder.release();
-  }
+    if (found.trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(found.trained) });
+    return await finish({ folder, options, recipe, music, seconds, ...found }, ui);
+  });
 }
 
 interface Found {
@@ -57,19 +56,15 @@ interface Found {
   readonly state: RunState;
 }
 
-async function trainMusic(
-  run: TrainingRun,
-  { form, corpus }: Music,
-  ui: TaskUi,
-): Promise<Found | undefined> {
+async function trainMusic(run: TrainingRun, { form, corpus }: Music, ui: TaskUi): Promise<Found> {
   if (form === "roll") {
     const trained = await trainRolls(run, corpus, ui);
     const counts = countSteps(corpus.train);
-    return trained && { trained, state: { form, model: trained.model, counts } };
+    return { trained, state: { form, model: trained.model, counts } };
   }
   const trained = await trainTunes(run, corpus, ui);
   const { vocabulary } = corpus;
-  return trained && { trained, state: { form, model: trained.model, vocabulary } };
+  return { trained, state: { form, model: trained.model, vocabulary } };
 }
 
 /** Measures a model on the test part; tunes are judged by as many samples. */
@@ -118,7 +113,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
     data: music.corpus.source,
     train: {
       model: recipe.model.kind,
-      losses: fit.history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: fit.history.map(({ validation }) => validation?.loss ?? null),
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,

@@ -58,7 +58,7 @@ export async function loadSeries(
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const names = options.models as readonly ModelName[];
-  const told = await RunFolder.finished("forecast", options, ui);
+  const told = await RunFolder.finished("forecast", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const before = options.resume ? await readRunInfo(options.out) : undefined;
@@ -71,15 +71,12 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   }
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("forecast", options, ui);
-  try {
+  return RunFolder.train("forecast", options, async ({ folder, start }) => {
     const { epochs } = scheduleOf(series, options);
     const resume = await folder.plan(epochs, start, ui);
     await folder.update({ details: { simulated: series.simulated } });
     return await trainAll({ folder, options, series, resume }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** What a run was trained on: a simulation that stood in stays, also once the real data are within reach. */
@@ -105,15 +102,8 @@ async function trainAll(
       { name, series, settings: options, folder: own, resume },
       ui,
     );
-    if (!result) {
-      await folder.update({ status: "interrupted" });
-      return {
-        dir: folder.dir,
-        status: "interrupted",
-        train: { model: name, losses: [] },
-        metrics: {},
-      };
-    }
+    if (result.fit.outcome === "interrupted")
+      return folder.interrupted({ model: name, losses: lossesOf(result) });
     trained.push(result);
   }
   return finish(folder, options, series, trained, ui);

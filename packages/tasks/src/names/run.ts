@@ -1,5 +1,5 @@
 import { Dim, data, nn, onnx, ops, optim } from "tensorlane";
-import { type Fitted, fitModel, parameterCount } from "../fitting.ts";
+import { type Fitted, fitModel, lossesOf, parameterCount } from "../fitting.ts";
 import { Vocabulary } from "../language/index.ts";
 import { heatMap, lossCurves, Report } from "../report/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -22,7 +22,7 @@ import { loadSurnames, type SurnameSet } from "./surnames.ts";
 const recipe = { epochs: 8, batch: 64, lr: 0.004, embedding: 32, hidden: 96 };
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("names", options, ui);
+  const told = await RunFolder.finished("names", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadSurnames();
@@ -41,17 +41,15 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   nn.manualSeed(options.seed);
   const network = new NameNetwork(spec);
   if (options.quick) ui.notice("--quick: a shortened schedule; train without it for the best.");
-  const { folder, start } = await RunFolder.begin("names", options, ui);
-  try {
+  return RunFolder.train("names", options, async ({ folder, start }) => {
     const resume = await folder.plan(epochs, start, ui);
     await saveDetails(folder, { spec, characters: vocabulary.tokens, languages: set.languages });
     const training = { network, set, vocabulary, epochs, options, folder: folder.dir, resume };
     const trained = await trainNetwork(training, ui);
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, set, vocabulary, network, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Training {
@@ -127,7 +125,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     data: set.id,
     train: {
       model: network.spec.model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: history.map(({ validation }) => validation?.error ?? null),
       parameters: parameterCount(network),
       bestEpoch: bestEpoch + 1,

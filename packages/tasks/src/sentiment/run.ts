@@ -59,7 +59,7 @@ function recipeFor(options: TrainOptions): Recipe {
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const extra = options.extra as SentimentExtra;
-  const told = await RunFolder.finished("sentiment", options, ui);
+  const told = await RunFolder.finished("sentiment", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const bank = await loadBank(options.data, ui);
@@ -87,8 +87,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   }
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("sentiment", options, ui);
-  try {
+  return RunFolder.train("sentiment", options, async ({ folder, start }) => {
     let resume = start === "resumed";
     const planned = (folder.info.details as unknown as Partial<RunDetails>).epochs;
     if (resume && planned !== undefined && planned !== recipe.epochs) {
@@ -113,11 +112,10 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, bank, vocabulary, network, recipe, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Finished {

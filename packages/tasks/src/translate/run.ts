@@ -1,5 +1,5 @@
 import { nn } from "tensorlane";
-import { type Fitted, parameterCount } from "../fitting.ts";
+import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -72,7 +72,7 @@ const describe = (set: PairSet): string =>
   `${set.title} (${set.train.length} pairs, ${set.validation.length} for validation, ${set.test.length} for the test)`;
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("translate", options, ui);
+  const told = await RunFolder.finished("translate", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadPairs(options.data, options.quick);
@@ -84,8 +84,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const network = new Translator(spec, tokens);
   if (options.quick)
     ui.notice("--quick: fewer pairs, a shorter schedule; train without it for the best.");
-  const { folder, start } = await RunFolder.begin("translate", options, ui);
-  try {
+  return RunFolder.train("translate", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     await saveSpec(folder, spec, tokens);
     const { seed } = options;
@@ -93,11 +92,10 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       { network, set, recipe, seed, folder: folder.dir, resume },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, set, network, recipe, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Finished {
@@ -143,7 +141,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     data: set.id,
     train: {
       model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: history.map(({ validation }) => validation?.exact ?? null),
       bestEpoch: bestEpoch + 1,
       steps,
