@@ -249,6 +249,7 @@ test("recipes: what the user gives has precedence, signs are not mirrored", () =
     ...{ epochs: 3, batch: 7, lr: 0.5 },
   });
   expect(scheduleFor("x", "resnet20", 40, nothing).batch).toBe(4);
+  expect(scheduleFor("x", "resnet20", 40, { ...nothing, batch: 100_000 }).batch).toBe(40);
   expect([augmentationFor("gtsrb-part").flip, augmentationFor("cifar10").flip]).toEqual([
     undefined,
     true,

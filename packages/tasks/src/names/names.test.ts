@@ -115,6 +115,11 @@ describe.skipIf(!existsSync(mirror))("surnames (skipped without ../shared/data)"
     await expect(names.predict(out, ["東"], { extra: {} }, ui)).rejects.toThrow(/never saw: "東"/);
   });
 
+  test("a batch larger than all names is all names", async () => {
+    const { result } = await trainOn("large", { models: ["lstm"], epochs: 1, batch: 100_000 });
+    expect(result.train.steps).toBe(1);
+  });
+
   test("goes on bit for bit after an interruption", async () => {
     const straight = await trainOn("unbroken", { models: ["lstm"], batch: 64 });
     let reads = 0;

@@ -68,7 +68,7 @@ async function trainNetwork(training: Training, ui: TaskUi): Promise<Fitted> {
   const { seed, batch = recipe.batch, lr = recipe.lr } = options;
   const names = new NameDataset(set.train, vocabulary, network.spec.length);
   const loader = new data.DataLoader(names, {
-    batchSize: batch,
+    batchSize: Math.min(batch, names.length),
     shuffle: true,
     seed,
     dropLast: true,
