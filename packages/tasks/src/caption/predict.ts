@@ -2,6 +2,7 @@ import { ImagePool } from "../classify/images/pool.ts";
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { readSquare } from "./captions.ts";
 import { pictureDataset } from "./dataset.ts";
 import { describeAll, lookAt } from "./describing.ts";
@@ -41,7 +42,7 @@ export async function predict(
       .join("");
     if (options.out) {
       await writeFileAtomic(options.out, text);
-      ui.notice(`${options.out}: ${inputs.length} captions`);
+      ui.notice(`${options.out}: ${counted(inputs.length, "caption")}`);
     } else ui.write(text);
     return { dir: folder.dir, captions, ...(options.out && { path: options.out }) };
   } finally {

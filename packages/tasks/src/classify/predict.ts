@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { predictImages, ranking } from "./evaluation.ts";
 import type { Picture } from "./images/pixelTools.ts";
 import { ImagePool } from "./images/pool.ts";
@@ -47,7 +48,7 @@ export async function predict(
     const text = results.map(describe).join("");
     if (options.out) {
       await writeFileAtomic(options.out, text);
-      ui.notice(`${options.out}: ${inputs.length} images`);
+      ui.notice(`${options.out}: ${counted(inputs.length, "image")}`);
     } else ui.write(text);
     return { dir: folder.dir, predictions: results, ...(options.out && { path: options.out }) };
   } finally {

@@ -13,7 +13,7 @@ import type {
 } from "../task.ts";
 import { loadTunes, type TuneCorpus } from "./abc/corpus.ts";
 import { type Evaluation, evaluateRolls, evaluateTunes } from "./evaluation.ts";
-import { formOf, type Recipe, recipeFor } from "./recipe.ts";
+import { formOf, forTokens, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRolls, type RollCorpus } from "./roll/rolls.ts";
 import { countSteps } from "./roll/writing.ts";
@@ -35,8 +35,9 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const told = await RunFolder.finished("compose", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
-  const recipe = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
+  const usual = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
   const music = await loadMusic(options.data, ui);
+  const recipe = fitted(usual, options, music);
   if (options.quick) ui.notice("--quick: a smaller network, a shorter schedule.");
   return RunFolder.train("compose", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
@@ -49,6 +50,12 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       return await folder.interrupted({ losses: lossesOf(found.trained) });
     return await finish({ folder, options, recipe, music, seconds, ...found }, ui);
   });
+}
+
+/** The recipe for the music's size: no more pieces side by side than there are. */
+function fitted(recipe: Recipe, options: TrainOptions, { form, corpus }: Music): Recipe {
+  if (form === "roll") return { ...recipe, rows: Math.min(recipe.rows, corpus.train.length) };
+  return forTokens(recipe, options, corpus.vocabulary.encode(corpus.train).length);
 }
 
 interface Found {

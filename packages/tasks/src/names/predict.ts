@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import { softmax } from "../sentiment/judging.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { judge } from "./dataset.ts";
 import { loadRunState } from "./runState.ts";
 
@@ -41,7 +42,7 @@ export async function predict(
   if (options.out === undefined) ui.write(csv);
   else {
     await writeFileAtomic(options.out, csv);
-    ui.notice(`${options.out}: ${results.length} names`);
+    ui.notice(`${options.out}: ${counted(results.length, "name")}`);
   }
   return { dir: folder.dir, results, ...(options.out !== undefined && { path: options.out }) };
 }

@@ -3,6 +3,7 @@ import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { judge, largest, ofRoot, softmax } from "./judging.ts";
 import { isTreeModel } from "./networks.ts";
 import { loadRunState } from "./runState.ts";
@@ -49,7 +50,7 @@ export async function predict(
   const csv = stringify(lines);
   if (options.out) {
     await writeFileAtomic(options.out, csv);
-    ui.notice(`${options.out}: ${sentences.length} sentences`);
+    ui.notice(`${options.out}: ${counted(sentences.length, "sentence")}`);
   } else ui.write(csv);
   return { dir: folder.dir, model, sentences, ...(options.out && { path: options.out }) };
 }

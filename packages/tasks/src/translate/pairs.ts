@@ -3,6 +3,7 @@ import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { textOf } from "../forecast/data/table.ts";
 import type { Unit } from "../language/index.ts";
+import { counted } from "../wording.ts";
 import { madeDates, normalizeDate, unseenInDate } from "./dates.ts";
 import { madeNumbers } from "./numbers.ts";
 
@@ -108,6 +109,6 @@ export function readPairs(text: string, path: string): readonly Pair[] {
   }
   if (pairs.size >= 10) return [...pairs.values()];
   throw new UserError(
-    `${path} holds ${pairs.size} different sources; at least 10 are needed: training, validation and test.`,
+    `${path} holds ${counted(pairs.size, "different source")}; at least 10 are needed: training, validation and test.`,
   );
 }

@@ -2,6 +2,7 @@ import { stringify } from "csv-stringify/sync";
 import { UserError } from "../errors.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { normalizers, unseen } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
 import { search } from "./writing.ts";
@@ -41,7 +42,7 @@ export async function predict(
   if (options.out === undefined) ui.write(csv);
   else {
     await writeFileAtomic(options.out, csv);
-    ui.notice(`${options.out}: ${results.length} texts`);
+    ui.notice(`${options.out}: ${counted(results.length, "text")}`);
   }
   return { dir: folder.dir, results, ...(options.out !== undefined && { path: options.out }) };
 }
