@@ -71,7 +71,8 @@ async function readText(path: string): Promise<string> {
   if ((await stat(path)).isDirectory()) {
     throw new UserError(`${path} is a folder; give one text file: source, tab, target a line.`);
   }
-  const text = textOf(await readFile(path));
+  // Files joined to one have byte-order marks inside, too.
+  const text = textOf(await readFile(path)).replaceAll("\uFEFF", "");
   // What a decoder writes for bytes that are none of its encoding; NUL stands in no text either.
   if (!/[\0\uFFFD]/.test(text)) return text;
   throw new UserError(`${path} is not text in UTF-8 or UTF-16; save it as UTF-8 first.`);

@@ -5,9 +5,9 @@ import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
 import { counted } from "../wording.ts";
 import { normalizers, unseen } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
-import { search } from "./writing.ts";
+import { RANKING, search } from "./writing.ts";
 
-/** Writes the likeliest text for each source, found by a beam search. */
+/** Writes the best text for each source, found by a beam search. */
 export async function predict(
   dir: string,
   inputs: readonly string[],
@@ -44,5 +44,10 @@ export async function predict(
     await writeFileAtomic(options.out, csv);
     ui.notice(`${options.out}: ${counted(results.length, "text")}`);
   }
-  return { dir: folder.dir, results, ...(options.out !== undefined && { path: options.out }) };
+  return {
+    dir: folder.dir,
+    results,
+    ranking: RANKING,
+    ...(options.out !== undefined && { path: options.out }),
+  };
 }

@@ -12,7 +12,7 @@ import { loadPairs, type Pair, readPairs } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
 import { groupTable, scoresByGroup } from "./scores.ts";
 import { wrongness } from "./training.ts";
-import { search, writer } from "./writing.ts";
+import { type Candidate, search, writer } from "./writing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-translate-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -161,15 +161,25 @@ test("predict writes the likeliest texts; what cannot be read is told", async ()
   const { out } = await trainOn("asked", { epochs: 1 });
   const { ui, written } = quietUi();
   const ask = (...inputs: string[]) => translate.predict(out, inputs, { extra: { beam: 3 } }, ui);
-  const { results } = (await ask("abc")) as never as { results: { candidates: unknown[] }[] };
-  expect(results[0].candidates).toHaveLength(3);
+  const { results, ranking } = (await ask("abc")) as never as {
+    results: { text: string; candidates: Candidate[] }[];
+    ranking: string;
+  };
+  const [{ text, candidates }] = results;
+  expect(candidates).toHaveLength(3);
+  expect(candidates[0].text).toBe(text);
+  expect(ranking).toMatch(/^score: mean log-probability/);
+  const scores = candidates.map(({ score }) => score);
+  expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  for (const { score, probability } of candidates)
+    expect(score).toBeGreaterThan(Math.log(probability));
   expect(written.join("")).toMatch(/^source,text,probability\nabc,/);
   await expect(ask()).rejects.toThrow(/takes sources/);
   await expect(ask("")).rejects.toThrow(/input 1 is empty/);
   await expect(ask("abz")).rejects.toThrow(/never saw: "z"/);
   await expect(ask("abcabcabcabc")).rejects.toThrow(/more than 5 characters/);
   expect(() => readPairs("a\tb\nc\n", "x.tsv")).toThrow(/x\.tsv:2: expected a source, one tab/);
-  expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different sources/);
+  expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different source;/);
   await expect(loadPairs(scratch, false)).rejects.toThrow(/is a folder; give one text file/);
   const binary = join(scratch, "binary.tsv");
   writeFileSync(binary, new Uint8Array(64).fill(0xd3));
