@@ -2,6 +2,7 @@ import { nn } from "tensorlane";
 import { FineTuning, type Origin, readOrigin } from "../classify/fineTuning.ts";
 import { channelMoments } from "../classify/images/moments.ts";
 import { ImagePool } from "../classify/images/pool.ts";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -16,6 +17,7 @@ import type {
 import { type CaptionSet, loadCaptions } from "./captions.ts";
 import { evaluateCaptions, type Judged } from "./evaluation.ts";
 import { exportCaptioner } from "./exporting.ts";
+import { caption } from "./index.ts";
 import { buildCaptioner, type Captioner, type ModelName } from "./network.ts";
 import { BEAM, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
@@ -170,7 +172,7 @@ async function finish(
   await folder.write(runFiles.model, encoder);
   await folder.write(decoderFile(runFiles.model), decoder);
   const parameters = parameterCount(network);
-  const command = commandOf(options);
+  const command = commandLine(caption, options);
   const subtitle = `BLEU-4 ${(100 * rows[0].bleu[3]).toFixed(1)} % on ${set.test.length} test pictures`;
   await folder.write(
     runFiles.report,
@@ -230,17 +232,6 @@ const metricsOfAll = ({ rows: [model, ...others], nats }: Judged) => ({
     others.map((other) => [other.name, { ...metricsOf(other), beaten: winShare(model, other, 4) }]),
   ),
 });
-
-/** The command line that gives the same run. */
-function commandOf({ data, models, seed, quick, epochs, batch, lr, extra }: TrainOptions): string {
-  const { freeze, minCount, ...own } = extra as CaptionExtra;
-  const given = { data, model: models[0], epochs, batch, lr, seed, ...own, "min-count": minCount };
-  const flags = Object.entries(given)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `--${name} ${String(value)}`);
-  const bare = [...(freeze ? ["--freeze"] : []), ...(quick ? ["--quick"] : [])];
-  return ["tensorlane train caption", ...flags, ...bare].join(" ");
-}
 
 export async function evaluate(
   dir: string,

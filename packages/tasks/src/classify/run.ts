@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { models } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -27,6 +28,7 @@ import {
 } from "./fineTuning.ts";
 import { channelMoments } from "./images/moments.ts";
 import { ImagePool } from "./images/pool.ts";
+import { classify } from "./index.ts";
 import { buildNetwork, type Classifier } from "./network.ts";
 import { preprocessingFor, type Schedule, scheduleFor, storedSide } from "./recipes.ts";
 import { buildReport } from "./report.ts";
@@ -199,7 +201,7 @@ async function finish(
   ];
   await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
   const parameters = parameterCount(network);
-  const command = commandOf(options);
+  const command = commandLine(classify, options);
   const parts = { set, model, trained, schedule, predictions, scores, table, warnings, parameters };
   await folder.write(runFiles.report, buildReport({ ...parts, command }));
   const { history, bestEpoch = 0, steps } = trained.fit;
@@ -224,17 +226,6 @@ async function finish(
   const settings = { ...folder.info.settings, epochs: schedule.epochs };
   await folder.update({ status: "finished", settings });
   return result;
-}
-
-/** The command line that gives the same run. */
-function commandOf({ data, models: [model], seed, quick, epochs, batch, lr, extra }: TrainOptions) {
-  const flags = Object.entries({ data, model, epochs, batch, lr, seed, ...extra })
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => {
-      const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      return `--${flag} ${String(value)}`;
-    });
-  return ["tensorlane train classify", ...flags, ...(quick ? ["--quick"] : [])].join(" ");
 }
 
 /** The test part of what a run was trained on, or of another set with the same classes. */

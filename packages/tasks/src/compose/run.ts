@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { lossesOf } from "../fitting.ts";
 import type { RecurrentKind } from "../language/index.ts";
@@ -13,6 +14,7 @@ import type {
 } from "../task.ts";
 import { loadTunes, type TuneCorpus } from "./abc/corpus.ts";
 import { type Evaluation, evaluateRolls, evaluateTunes } from "./evaluation.ts";
+import { compose } from "./index.ts";
 import { formOf, forTokens, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRolls, type RollCorpus } from "./roll/rolls.ts";
@@ -110,7 +112,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   ];
   await saveRunState(folder, state);
   await folder.write(runFiles.model, await exportState(state));
-  const command = `tensorlane train compose --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(compose, options);
   const { title } = music.corpus;
   const facts = { recipe, fit, parameters, seconds, title, warnings, command };
   await folder.write(runFiles.report, await buildReport({ ...facts, state, evaluation }));

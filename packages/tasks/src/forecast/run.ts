@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { RunFolder, type RunInfo, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -28,6 +29,7 @@ import {
   verdict,
 } from "./evaluation.ts";
 import { exportForecaster, intervalOf } from "./forecasting.ts";
+import { forecast } from "./index.ts";
 import { type ModelName, usesGraph } from "./models.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveRunState } from "./runState.ts";
@@ -148,7 +150,7 @@ async function finish(
   }
   await saveRunState(folder, { name: best.name, features, interval });
   await folder.write(runFiles.model, await exportForecaster(best.model, features));
-  const command = `tensorlane train forecast --data ${options.data} --model ${options.models} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(forecast, options);
   const winner = { name: best.name, model: best.model, features };
   await folder.write(
     runFiles.report,

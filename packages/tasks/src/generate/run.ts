@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
 import { lossesOf } from "../fitting.ts";
 import { exportStep } from "../language/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -20,6 +21,7 @@ import {
   scoreModel,
   verdict,
 } from "./evaluation.ts";
+import { generate } from "./index.ts";
 import { extraOf, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, type RunState, saveRunState } from "./runState.ts";
@@ -80,7 +82,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   ];
   await saveRunState(folder, { model, vocabulary });
   await folder.write(runFiles.model, await exportModelOf({ model, vocabulary }));
-  const command = `tensorlane train generate --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(generate, options);
   const report = await buildReport({ text, recipe, trained, seconds, table, warnings, command });
   await folder.write(runFiles.report, report);
   const result: TrainResult = {

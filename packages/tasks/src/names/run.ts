@@ -1,4 +1,5 @@
 import { Dim, data, nn, onnx, ops, optim } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { type Fitted, fitModel, lossesOf, parameterCount } from "../fitting.ts";
 import { Vocabulary } from "../language/index.ts";
 import { heatMap, lossCurves, Report } from "../report/index.ts";
@@ -13,6 +14,7 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { judge, NameDataset } from "./dataset.ts";
+import { names } from "./index.ts";
 import { type ModelName, NameNetwork } from "./network.ts";
 import { loadRunState, saveDetails } from "./runState.ts";
 import { baselineRows, resultTable, type ScoredRow, type Scores, scoresOf } from "./scores.ts";
@@ -169,7 +171,7 @@ function buildReport(
     title: `Names: ${set.title}`,
     subtitle: `${model}: ${(100 * scores.accuracy).toFixed(1)} % of ${scores.names} test names told rightly, ${(100 * scores.balanced).toFixed(1)} % with each language counted alike`,
     notices: warnings.map((text) => ({ kind: "warning" as const, text })),
-    footer: `tensorlane train names --model ${model} --seed ${options.seed}${options.quick ? " --quick" : ""}`,
+    footer: commandLine(names, options),
   });
   report.section("Results").table(table);
   report.text(set.notes.map((note) => `- ${note}`).join("\n"));

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { nn } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -12,6 +13,7 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { exportNetwork } from "./exporting.ts";
+import { sentiment } from "./index.ts";
 import { judge } from "./judging.ts";
 import { buildNetwork, type ModelName, type Recipe, recipes } from "./networks.ts";
 import { buildReport } from "./report.ts";
@@ -147,7 +149,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   for (const text of warnings) ui.warn(text);
   const parameters = parameterCount(network);
   await folder.write(runFiles.model, await exportNetwork(network, vocabulary));
-  const command = `tensorlane train sentiment --data ${options.data} --model ${spec.model} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(sentiment, options);
   await folder.write(
     runFiles.report,
     buildReport({

@@ -1,4 +1,5 @@
 import { nn } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { exportTranslator } from "./exporting.ts";
+import { translate } from "./index.ts";
 import { loadPairs, type PairSet } from "./pairs.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveSpec } from "./runState.ts";
@@ -124,7 +126,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   const files = await exportTranslator(network);
   for (const part of ["encoder", "decoder"] as const)
     await folder.write(`${part}.onnx`, files[part]);
-  const command = `tensorlane train translate --data ${options.data} --model ${model} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(translate, options);
   await folder.write(
     runFiles.report,
     buildReport({
