@@ -93,6 +93,8 @@ export interface TrainResult {
   readonly train: {
     /** Mean training loss of every epoch (of the model that was kept, where several were trained). */
     readonly losses: readonly number[];
+    /** What the validation of each epoch is, in words: quantity and unit, and which is kept. */
+    readonly validationMeasure?: string;
     readonly [key: string]: Json | undefined;
   };
   readonly metrics: { readonly [key: string]: Json | undefined };

@@ -201,6 +201,7 @@ async function finish(
       model: spec.model,
       losses: lossesOf(fitted),
       validation: history.map(({ validation }) => validation?.nats ?? null),
+      validationMeasure: "cross entropy of a word, in nats; the least is kept",
       bestEpoch: bestEpoch + 1,
       ...{ steps, parameters, seconds: Number(fitted.seconds.toFixed(2)) },
       ...{ pictures: set.train.length, words: spec.words - 3 },

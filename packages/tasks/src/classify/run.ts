@@ -214,6 +214,7 @@ async function finish(
       model,
       losses: lossesOf(trained),
       validation: history.map(({ validation }) => 100 * validation!.error!),
+      validationMeasure: "images told wrongly, in per cent; the least is kept",
       bestEpoch: bestEpoch + 1,
       ...{ steps, parameters, seconds: Number(trained.seconds.toFixed(2)) },
       images: set.train.length,

@@ -25,6 +25,7 @@ test("a book of few tunes trains as it is, in fewer streams", async () => {
   const few = Array.from({ length: 12 }, (_, i) => tune(i, `GABc|dcB${"cdefgabCDEFG"[i]}|G2B2`));
   const { out, result } = await trainOn("few", few.join(""));
   expect(result.status).toBe("finished");
+  expect(result.train.validationMeasure).toMatch(/nats; the least is kept/);
   expect(Number(result.train.steps)).toBeGreaterThan(1);
   const asking = { data: "", models: [], seed: 1, quick: false, extra: {} };
   const usual = recipeFor("abc", "lstm", asking);

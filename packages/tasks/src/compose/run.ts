@@ -124,6 +124,10 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
       model: recipe.model.kind,
       losses: lossesOf(trained),
       validation: fit.history.map(({ validation }) => validation?.loss ?? null),
+      validationMeasure:
+        state.form === "abc"
+          ? "cross entropy of a token, in nats; the least is kept"
+          : "negative log-likelihood of a step, in nats; the least is kept",
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,
       parameters,

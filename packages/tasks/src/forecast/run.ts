@@ -164,6 +164,8 @@ async function finish(
     train: {
       model: best.name,
       losses: lossesOf(best),
+      validationMeasure:
+        "mean squared error, in squares of a column's spread; the least is kept (models.NAME.validation)",
       models: Object.fromEntries(trained.map((one) => [one.name, summaryOf(one)])),
     },
     metrics: {

@@ -93,6 +93,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
       model: recipe.model.kind,
       losses: lossesOf(trained),
       validation: fit.history.map(({ validation }) => validation?.loss ?? null),
+      validationMeasure: `cross entropy of a ${vocabulary.unit}, in nats; the least is kept`,
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,
       parameters: trained.parameters,

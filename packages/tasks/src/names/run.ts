@@ -129,6 +129,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
       model: network.spec.model,
       losses: lossesOf(trained),
       validation: history.map(({ validation }) => validation?.error ?? null),
+      validationMeasure: "share of names told wrongly; the least is kept",
       parameters: parameterCount(network),
       bestEpoch: bestEpoch + 1,
       steps,

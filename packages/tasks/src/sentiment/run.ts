@@ -165,6 +165,8 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
       model: spec.model,
       losses: lossesOf(trained),
       dev: history.map(({ validation }) => validation?.accuracy ?? null),
+      validationMeasure:
+        "dev: share of sentences judged rightly, of five classes; the most is kept",
       bestEpoch: bestEpoch + 1,
       steps,
       parameters,

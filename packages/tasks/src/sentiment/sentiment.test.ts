@@ -54,6 +54,7 @@ describe.each(sentiment.models)("%s", (model) => {
     const { out, result } = await trainOn(model, { models: [model], epochs: 14 });
     const { losses } = result.train;
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     expect(losses.at(-1)!).toBeLessThan(0.8 * losses[0]);
     const { ui } = quietUi();
     const again = await sentiment.evaluate(out, { extra: {} }, ui);

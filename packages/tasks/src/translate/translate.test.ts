@@ -40,6 +40,7 @@ describe.each(translate.models)("%s", (model) => {
   test("learns, evaluates alike, and writes the same in plain onnxruntime", async () => {
     const { out, result } = await trainOn(model, { models: [model], epochs: 25 });
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     expect(Number(result.metrics.exact)).toBeGreaterThan(0.5);
     const again = await translate.evaluate(out, { extra: {} }, quietUi().ui);
     expect(again.metrics).toEqual(result.metrics);
@@ -84,6 +85,8 @@ test("goes on bit for bit after an interruption", async () => {
   } as AbortSignal;
   const first = await trainOn("cut", {}, signal);
   expect(first.result.status).toBe("interrupted");
+  // The epochs that are whole are told.
+  expect(first.result.train.losses).toEqual(straight.result.train.losses.slice(0, 1));
   const resumed = await trainOn("cut", { resume: true });
   expect(resumed.said.join()).toMatch(/continues after step 1\d of/);
   for (const file of ["best.safetensors", "last.safetensors", "encoder.onnx", "decoder.onnx"]) {
