@@ -107,7 +107,8 @@ describe("train", () => {
     expect(out).not.toContain("\r");
     expect(out).not.toContain("\u001b");
     expect(err).toBe("warning: numbers are large\n");
-    expect(out).toContain("Saved in plain");
+    const files = ["report.html", "decoder.onnx", "encoder.onnx"].map((f) => join("plain", f));
+    expect(out).toContain(`Saved in plain: ${files.join(", ")}\n`);
     expect(out).toMatch(/^abacus +0\.50\*$/m);
     expect(out).toMatch(/^guess \(baseline\) +12\.25$/m);
   });
@@ -228,6 +229,9 @@ describe("a run folder", () => {
     const longer = await run("predict", "used", "40", "--length", "5", "--json");
     expect(longer.out.trimEnd().split("\n")).toHaveLength(1);
     expect(lastLine(longer.out)).toMatchObject({ command: "predict", prediction: 45 });
+    const some = await run("predict", "used", "40", "x", "--json");
+    expect(some.code).toBe(2);
+    expect(lastLine(some.out)).toMatchObject({ prediction: 42, failed: [{ input: "x" }] });
     const foreign = await run("predict", "used", "40", "--beam", "5");
     expect([foreign.code, foreign.err]).toEqual([2, expect.stringContaining('no option "beam"')]);
     const measured = await run("evaluate", "used", "--json");

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import {
   planTrain,
@@ -125,7 +125,6 @@ function refuseArguments(task: Task, args: readonly string[]): void {
 function say(result: TrainResult, { terminal }: Context): void {
   const place = relative(process.cwd(), result.dir) || ".";
   const dir = place.startsWith("..") ? result.dir : place;
-  const files = [runFiles.report, runFiles.model].filter((f) => existsSync(join(result.dir, f)));
   if (result.status === "interrupted") {
     terminal.notice(
       `Stopped and saved in ${dir}; the same command with --out ${dir} --resume goes on.`,
@@ -136,6 +135,9 @@ function say(result: TrainResult, { terminal }: Context): void {
     terminal.notice(`The run in ${dir} is finished already; nothing was changed.`);
     return;
   }
+  // Some tasks export several: an encoder and a decoder.
+  const files = readdirSync(result.dir).filter((f) => f === runFiles.report || f.endsWith(".onnx"));
+  files.sort((a, b) => Number(b === runFiles.report) - Number(a === runFiles.report));
   const list = files.map((file) => join(dir, file)).join(", ");
   terminal.notice(`Saved in ${dir}${list === "" ? "" : `: ${list}`}`);
 }
