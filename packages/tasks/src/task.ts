@@ -101,7 +101,10 @@ export interface TrainResult {
   readonly [key: string]: Json | undefined;
 }
 
-/** What a command hands back; printed as one JSON object under `--json`. */
+/**
+ * What a command hands back; printed as one JSON object under `--json`. `failed` lists inputs that gave no result; the exit
+ * code is 2 then.
+ */
 export interface CommandResult {
   readonly [key: string]: Json | undefined;
 }

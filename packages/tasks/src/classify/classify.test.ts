@@ -103,6 +103,11 @@ describe("training on a folder", async () => {
     );
     await expect(ask(join(photos, "gone.png"))).rejects.toThrow(/gone\.png: no such file/);
     await expect(ask()).rejects.toThrow(/needs an image/);
+    const gone = join(photos, "gone.png");
+    expect(await ask(gone, files[0]!)).toMatchObject({
+      predictions: [{ file: files[0] }],
+      failed: [{ input: gone, reason: expect.stringMatching(/no such file/) }],
+    });
   });
 
   test("exports what plain onnxruntime runs to the same probabilities", async () => {

@@ -111,6 +111,9 @@ describe.skipIf(!existsSync(mirror))("surnames (skipped without ../shared/data)"
     const { probabilities } = await session.run({ tokens: int(ids, 1, 7), length: int([7], 1) });
     const own = Number(probabilities.data[languages.indexOf(top[0].language)]);
     expect(own).toBeCloseTo(top[0].probability, 5);
+    const some = await names.predict(out, ["東", "Satoshi", ""], { extra: {} }, ui);
+    expect(some).toMatchObject({ results: [{ name: "Satoshi", top }] });
+    expect(some.failed).toMatchObject([{ input: "東" }, { input: "" }]);
     await expect(names.predict(out, [" "], { extra: {} }, ui)).rejects.toThrow(/input 1 is empty/);
     await expect(names.predict(out, ["東"], { extra: {} }, ui)).rejects.toThrow(/never saw: "東"/);
   });

@@ -1,6 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
+import { checkEnding, readInputs } from "../inputs.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
 import { counted } from "../wording.ts";
@@ -17,14 +18,15 @@ export async function predict(
   options: PredictOptions,
   ui: TaskUi,
 ): Promise<CommandResult> {
+  checkEnding(options.out, "the results are CSV", [".csv", ".txt"]);
   const folder = await RunFolder.open(dir);
   const { network, vocabulary } = await loadRunState(folder);
   if (inputs.length === 0) {
     throw new UserError('predict takes sentences in quotes, e.g. "a fine film.", or trees.');
   }
-  const trees = inputs.map(treeOf);
+  const { given, values: trees, left } = await readInputs(inputs, treeOf, ui);
   const { model } = network.spec;
-  if (isTreeModel(model) && inputs.some((text) => !isTree(text))) {
+  if (isTreeModel(model) && given.some((text) => !isTree(text))) {
     ui.notice(
       `${model} reads parse trees; plain text has none, so each word is joined with all that follow it ` +
         "(right-branching). Give a tree in brackets for the best judgement.",
@@ -52,7 +54,7 @@ export async function predict(
     await writeFileAtomic(options.out, csv);
     ui.notice(`${options.out}: ${counted(sentences.length, "sentence")}`);
   } else ui.write(csv);
-  return { dir: folder.dir, model, sentences, ...(options.out && { path: options.out }) };
+  return { dir: folder.dir, model, sentences, ...left, ...(options.out && { path: options.out }) };
 }
 
 /** Text that begins as a node does. */

@@ -1,5 +1,6 @@
 import { stringify } from "csv-stringify/sync";
 import { UserError } from "../errors.ts";
+import { checkEnding, readInputs } from "../inputs.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
 import { counted } from "../wording.ts";
@@ -14,25 +15,29 @@ export async function predict(
   options: PredictOptions,
   ui: TaskUi,
 ): Promise<CommandResult> {
+  checkEnding(options.out, "the results are CSV", [".csv", ".txt"]);
   const folder = await RunFolder.open(dir);
   const network = await loadRunState(folder);
   if (inputs.length === 0) throw new UserError("predict takes sources in quotes, one text each.");
   const { data } = folder.info.settings;
   const normalize = normalizers[data] ?? ((text: string) => text);
   const beam = (options.extra as { readonly beam: number }).beam;
-  const results = [];
-  for (const [i, input] of inputs.entries()) {
-    const source = normalize(input);
-    if (source === "") throw new UserError(`input ${i + 1} is empty: ${JSON.stringify(input)}.`);
-    const strange = unseen[data]?.(source);
-    if (strange) ui.warn(`${JSON.stringify(input)}: the network never saw ${strange}.`);
-    const candidates = await search(network, source, beam);
-    results.push({
-      input,
-      text: candidates[0].text,
-      candidates: candidates.map((one) => ({ ...one })),
-    });
-  }
+  const { values: results, left } = await readInputs(
+    inputs,
+    async (input, i) => {
+      const source = normalize(input);
+      if (source === "") throw new UserError(`input ${i + 1} is empty: ${JSON.stringify(input)}.`);
+      const strange = unseen[data]?.(source);
+      if (strange) ui.warn(`${JSON.stringify(input)}: the network never saw ${strange}.`);
+      const candidates = await search(network, source, beam);
+      return {
+        input,
+        text: candidates[0].text,
+        candidates: candidates.map((one) => ({ ...one })),
+      };
+    },
+    ui,
+  );
   const lines = results.map(({ input, text, candidates }) => [
     input,
     text,
@@ -48,6 +53,7 @@ export async function predict(
     dir: folder.dir,
     results,
     ranking: RANKING,
+    ...left,
     ...(options.out !== undefined && { path: options.out }),
   };
 }

@@ -177,6 +177,8 @@ test("predict writes the likeliest texts; what cannot be read is told", async ()
   for (const { score, probability } of candidates)
     expect(score).toBeGreaterThan(Math.log(probability));
   expect(written.join("")).toMatch(/^source,text,probability\nabc,/);
+  const some = await ask("abz", "abc");
+  expect(some).toMatchObject({ results: [{ input: "abc" }], failed: [{ input: "abz" }] });
   await expect(ask()).rejects.toThrow(/takes sources/);
   await expect(ask("")).rejects.toThrow(/input 1 is empty/);
   await expect(ask("abz")).rejects.toThrow(/never saw: "z"/);
