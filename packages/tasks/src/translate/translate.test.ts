@@ -129,7 +129,10 @@ test("the epoch with most right texts is kept; of equal ones that with fewer wro
   expect(wrongness(scores(0, 0.5))).toBeLessThan(wrongness(scores(0, 0.9)));
   expect(wrongness(scores(0.001, 9))).toBeLessThan(wrongness(scores(0, 0)));
   const { result } = await trainOn("chosen", { epochs: 6 });
-  const { validation, bestEpoch } = result.train as { validation: number[]; bestEpoch: number };
+  const { validation, bestEpoch } = result.train as never as {
+    validation: number[];
+    bestEpoch: number;
+  };
   expect(validation[bestEpoch - 1]).toBe(Math.max(...validation));
 });
 
