@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { machine, resultPath, tensorlane } from "./command.js";
+import { machine, resultPath, runIn, tensorlane } from "./command.js";
 
 const args = process.argv.slice(2);
 const at = args.indexOf("--out");
@@ -16,11 +16,7 @@ const folder = given ?? mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 /** Trains, or goes on with, one run; what the documents need of its result. */
 function train(name, ...options) {
   const line = ["train", "classify", ...options, "--seed", "1"];
-  const {
-    train: run,
-    metrics,
-    simulated,
-  } = tensorlane(...line, "--out", join(folder, name), "--resume");
+  const { train: run, metrics, simulated } = tensorlane(...line, ...runIn(join(folder, name)));
   if (simulated) throw new Error("the data were out of reach: simulated figures are not quoted");
   const { model, losses, validation, bestEpoch, steps, parameters, seconds, images } = run;
   return {

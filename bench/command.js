@@ -20,6 +20,13 @@ export function tensorlane(...args) {
   return JSON.parse(stdout.trim().split("\n").at(-1));
 }
 
+/** The options of a run in a folder, with which one that is there goes on. */
+export const runIn = (out) => [
+  "--out",
+  out,
+  ...(existsSync(join(out, "run.json")) ? ["--resume"] : []),
+];
+
 /** The path of a committed result. */
 export const resultPath = (name) => join(root, `bench/results/${name}.json`);
 
@@ -28,6 +35,8 @@ export function machine() {
   return {
     cpu: cpus()[0].model,
     cores: availableParallelism(),
+    // Fewer than there are cores, where asked for.
+    ...(process.env.TENSORLANE_THREADS && { threads: Number(process.env.TENSORLANE_THREADS) }),
     node: process.version,
     tensorlane: version,
   };
@@ -44,21 +53,25 @@ export function trainRuns(task, jobs) {
   });
   const folder = values.out ?? mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
   const path = resultPath(task);
-  const runs = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).runs : {};
+  // Each run names its own machine; in older files, one stands for the runs that do not.
+  const before = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { runs: {} };
+  const { runs } = before;
   for (const name of positionals.length > 0 ? positionals : Object.keys(jobs)) {
     if (!Object.hasOwn(jobs, name)) {
       throw new Error(`no run "${name}"; there are ${Object.keys(jobs).join(", ")}`);
     }
     const line = ["train", task, ...jobs[name], "--seed", "1"];
-    const { train, metrics } = tensorlane(...line, "--out", join(folder, name), "--resume");
+    const { train, metrics } = tensorlane(...line, ...runIn(join(folder, name)));
     const { parameters, losses, validation, bestEpoch, steps, seconds } = train;
     runs[name] = {
       command: `tensorlane ${line.join(" ")}`,
       ...{ parameters, epochs: losses.length, bestEpoch, steps, seconds },
       ...{ validation: validation[bestEpoch - 1], metrics, losses, validations: validation },
+      machine: machine(),
     };
     // After each run: what is measured stays, also where a later one fails.
-    writeFileSync(path, `${JSON.stringify({ machine: machine(), seed: 1, runs }, null, 2)}\n`);
+    const common = before.machine ?? machine();
+    writeFileSync(path, `${JSON.stringify({ machine: common, seed: 1, runs }, null, 2)}\n`);
     process.stderr.write(`written: ${path}\n`);
   }
   if (values.out === undefined) rmSync(folder, { recursive: true, force: true });

@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { machine, resultPath, tensorlane } from "./command.js";
+import { machine, resultPath, runIn, tensorlane } from "./command.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const { values, positionals } = parseArgs({
@@ -22,7 +22,7 @@ const middle = (figures) => figures.toSorted((a, b) => a - b)[Math.floor(figures
 
 function trained(name, ...options) {
   const line = ["train", "generate", ...options, "--seed", "1"];
-  const { train, metrics } = tensorlane(...line, "--out", join(values.out, name), "--resume");
+  const { train, metrics } = tensorlane(...line, ...runIn(join(values.out, name)));
   const { parameters, steps, seconds, bestEpoch, losses, validation } = train;
   return {
     command: `tensorlane ${line.join(" ")}`,

@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { experimentById, experiments, labPage } from "@tensorlane/tasks/lab";
+import { runIn } from "./command.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const command = join(root, "packages/cli/bin/tensorlane.js");
@@ -28,7 +29,7 @@ const given = at < 0 ? undefined : ids.splice(at, 2)[1];
 const folder = given ?? mkdtempSync(join(tmpdir(), "tensorlane-lab-"));
 for (const id of ids) {
   const out = join(folder, experimentById(id).id);
-  const line = ["lab", "run", id, "--out", out, "--resume"];
+  const line = ["lab", "run", id, ...runIn(out)];
   const { status } = spawnSync(process.execPath, [command, ...line], { stdio: "inherit" });
   if (status !== 0) throw new Error(`${id} ended with status ${status}`);
   copyFileSync(join(out, "results.json"), kept(id));

@@ -34,6 +34,19 @@ function forecastTable() {
 
 const madeOn = ({ cpu, cores, node }) => `Seed 1, ${cores} cores of ${cpu.trim()}, Node ${node}.\n`;
 
+/** The same for runs of which some were made on another machine: each machine with its runs. */
+function madeOnEach(machine, runs) {
+  const places = new Map();
+  for (const [name, run] of Object.entries(runs)) {
+    const { cpu, cores, threads = cores, node } = run.machine ?? machine;
+    const unit = threads === 1 ? "thread" : threads < cores ? "threads" : "cores";
+    const place = `${threads} ${unit} of ${cpu.trim()}, Node ${node}`;
+    places.set(place, [...(places.get(place) ?? []), name]);
+  }
+  if (places.size === 1) return `Seed 1, ${[...places.keys()][0]}.\n`;
+  return `Seed 1; ${Array.from(places, ([place, names]) => `${names.join(", ")}: ${place}`).join("; ")}.\n`;
+}
+
 const line = (cells) => `| ${cells.join(" | ")} |`;
 
 function classifyTable() {
@@ -135,7 +148,7 @@ function composeTable() {
     "",
     `The model of tunes has ${tunes.parameters} parameters and was trained in ${tunes.seconds.toFixed(0)} s: ` +
       `${nats(tunes.metrics.nats)} nats per token on the test tunes, counting ${nats(tunes.metrics.baseline)}. ` +
-      madeOn(machine),
+      madeOnEach(machine, runs),
   ].join("\n");
 }
 
@@ -165,7 +178,7 @@ function captionTable() {
     ...rows,
     ...others.map(([name, baseline]) => line([name, ...scores(baseline), "-", "-"])),
     "",
-    madeOn(machine),
+    madeOnEach(machine, runs),
   ].join("\n");
 }
 
@@ -176,6 +189,12 @@ function translateTable() {
     const [, data, model] = /--data (\S+) --model (\S+)/.exec(command);
     const scores = [metrics.exact, metrics.errorRate].map(percent);
     return line([data, model, ...scores, parameters, `${seconds.toFixed(0)} s`]);
+  });
+  const numbers = Object.values(runs).filter(({ command }) => command.includes("--data numbers"));
+  const lengths = Object.keys(numbers[0].metrics.by.digits);
+  const byLength = numbers.map(({ command, metrics }) => {
+    const exact = lengths.map((length) => percent(metrics.by.digits[length].exact));
+    return line([/--model (\S+)/.exec(command)[1], ...exact]);
   });
   const parsed = runs.dates.metrics.baselines["JavaScript's Date.parse"];
   return [
@@ -193,7 +212,23 @@ function translateTable() {
       "-",
     ]),
     "",
-    madeOn(machine),
+    line(["numbers, wholly right", ...lengths.map((length) => `${length} digits`)]),
+    line(Array(lengths.length + 1).fill("---")),
+    ...byLength,
+    "",
+    madeOnEach(
+      machine,
+      // By the names of the rows.
+      Object.fromEntries(
+        Object.values(runs).map((run) => [
+          /--data .*(?= --seed)/
+            .exec(run.command)[0]
+            .replace("--data ", "")
+            .replace(" --model ", " by "),
+          run,
+        ]),
+      ),
+    ),
   ].join("\n");
 }
 
@@ -214,7 +249,7 @@ function namesTable() {
       line([name, ...scores(row), "-", "-"]),
     ),
     "",
-    madeOn(machine),
+    madeOnEach(machine, runs),
   ].join("\n");
 }
 

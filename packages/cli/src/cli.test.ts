@@ -107,7 +107,8 @@ describe("train", () => {
     expect(out).not.toContain("\r");
     expect(out).not.toContain("\u001b");
     expect(err).toBe("warning: numbers are large\n");
-    expect(out).toContain("Saved in plain");
+    const files = ["report.html", "decoder.onnx", "encoder.onnx"].map((f) => join("plain", f));
+    expect(out).toContain(`Saved in plain: ${files.join(", ")}\n`);
     expect(out).toMatch(/^abacus +0\.50\*$/m);
     expect(out).toMatch(/^guess \(baseline\) +12\.25$/m);
   });
@@ -176,6 +177,13 @@ describe("wrong usage", () => {
     ["a data id", ["data", "info", "los-lop"], /mean "los-loop"/],
     ["a data command", ["data", "lst"], /mean "list"/],
     ["nothing to predict", ["predict"], /missing required argument 'dir'/],
+    ["data as an argument", ["train", "count", "goats"], /"goats"\. Did you mean --data goats\?/],
+    ["a model as an argument", ["train", "count", "fingers"], /Did you mean --model fingers\?/],
+    ["more than options", ["train", "count", "1", "2"], /options only, received "1", "2"\. See/],
+    ["too much for data list", ["data", "list", "all"], /too many arguments/],
+    ["too much for data info", ["data", "info", "los-loop", "x"], /too many arguments/],
+    ["too much for doctor", ["doctor", "now"], /too many arguments/],
+    ["too much for evaluate", ["evaluate", "a", "b"], /too many arguments/],
   ];
   for (const [what, args, message] of cases) {
     it(`${what}: exit code 2, a clear message, no stack`, async () => {
@@ -185,6 +193,12 @@ describe("wrong usage", () => {
       expect([code, out]).toEqual([2, ""]);
     });
   }
+
+  it("a file as an argument is taken for the data that was meant", async () => {
+    await writeFile(join(dir, "meadow.txt"), "baa");
+    const { code, err } = await run("train", "count", "meadow.txt", "--epochs", "1");
+    expect([code, err]).toEqual([2, expect.stringContaining("mean --data meadow.txt?")]);
+  });
 
   it("under --json the error is JSON as well", async () => {
     const { code, out } = await run("train", "count", "--model", "x", "--json");
@@ -215,6 +229,9 @@ describe("a run folder", () => {
     const longer = await run("predict", "used", "40", "--length", "5", "--json");
     expect(longer.out.trimEnd().split("\n")).toHaveLength(1);
     expect(lastLine(longer.out)).toMatchObject({ command: "predict", prediction: 45 });
+    const some = await run("predict", "used", "40", "x", "--json");
+    expect(some.code).toBe(2);
+    expect(lastLine(some.out)).toMatchObject({ prediction: 42, failed: [{ input: "x" }] });
     const foreign = await run("predict", "used", "40", "--beam", "5");
     expect([foreign.code, foreign.err]).toEqual([2, expect.stringContaining('no option "beam"')]);
     const measured = await run("evaluate", "used", "--json");

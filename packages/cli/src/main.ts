@@ -31,7 +31,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     terminal.close();
     if (json && result !== undefined) printJson(result);
     const stopped = result?.status === "interrupted";
-    return stopped ? (interruption.code() ?? exitCodes.interrupted) : exitCodes.ok;
+    if (stopped) return interruption.code() ?? exitCodes.interrupted;
+    // Some inputs gave no result: the others' stand, but nobody should take them for all.
+    return result?.failed === undefined ? exitCodes.ok : exitCodes.usage;
   } catch (error) {
     terminal.close();
     const failure = explain(error, debug);

@@ -113,4 +113,5 @@ export const parameterCount = (model: nn.Module): number =>
   model.parameters().reduce((sum, { size }) => sum + Number(size), 0);
 
 /** Mean training loss of every epoch. */
-export const lossesOf = ({ fit }: Fitted): number[] => fit.history.map(({ loss }) => loss);
+export const lossesOf = ({ fit }: Pick<Fitted, "fit">): number[] =>
+  fit.history.map(({ loss }) => loss);

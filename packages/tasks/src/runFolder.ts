@@ -1,9 +1,12 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { writeFileAtomic as replaceFile } from "tensorlane/node";
 import { UserError } from "./errors.ts";
+import { errorCode, writeFileAtomic } from "./files.ts";
+import { claimFolder, releaseFolder } from "./runLock.ts";
 import type { Json, TaskUi, TrainOptions, TrainResult, TrainSettings } from "./task.ts";
+
+export { writeFileAtomic };
 
 /** The file names of a run, the same for every task. */
 export const runFiles = {
@@ -15,6 +18,9 @@ export const runFiles = {
   results: "results.json",
 } as const;
 
+/** Files of a state that a training can go on from. */
+const SAVED = /^state\.|\.safetensors$/;
+
 /** What `run.json` holds. */
 export interface RunInfo {
   readonly format: 1;
@@ -24,62 +30,6 @@ export interface RunInfo {
   /** What the task needs to rebuild the model: sizes, scaler, vocabulary, chosen epoch. */
   readonly details: { readonly [key: string]: Json | undefined };
 }
-
-/** Names the process that trains in a folder. */
-const lockFile = ".training";
-
-/** How long a process that was just killed may take to disappear, in milliseconds. */
-const DYING = 3000;
-
-async function isRunning(pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return errorCode(error) === "EPERM";
-  }
-  // On Linux a dead process keeps its number until its parent asks for it: state Z, after the name.
-  const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return !/\) [ZX]/.test(status);
-}
-
-/** Whether a process still runs after the time that a killed one takes to go. */
-async function keepsRunning(pid: number): Promise<boolean> {
-  for (let waited = 0; waited < DYING; waited += 100) {
-    if (!(await isRunning(pid))) return false;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return true;
-}
-
-/** Replaces a file as a whole; throws a UserError where the user can do something about a failure. */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
-  try {
-    await replaceFile(path, content);
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-}
-
-/** What keeps a file from being written, where the user can do something about it. */
-const writeErrors: Readonly<Record<string, string>> = {
-  ENOENT: "its folder does not exist",
-  ENOTDIR: "a part of its path is a file",
-  EISDIR: "it is a folder",
-  EACCES: "permission denied",
-  EPERM: "not permitted",
-  EROFS: "the file system is read-only",
-  ENOSPC: "no space is left on the device",
-  EDQUOT: "the disk quota is used up",
-  ENAMETOOLONG: "the name is too long",
-};
-
-function unwritable(path: string, error: unknown): unknown {
-  const code = errorCode(error);
-  if (!Object.hasOwn(writeErrors, code)) return error;
-  return new UserError(`cannot write ${path}: ${writeErrors[code]} (${code}).`, { cause: error });
-}
-
-const errorCode = (error: unknown): string => String((error as NodeJS.ErrnoException)?.code ?? "");
 
 /** How a run folder was found when training began. */
 export interface Begun {
@@ -92,6 +42,8 @@ export interface Begun {
 export class RunFolder {
   readonly dir: string;
   #info: RunInfo;
+  /** Files written through this object. */
+  readonly #written = new Set<string>();
 
   private constructor(dir: string, info: RunInfo) {
     this.dir = dir;
@@ -110,19 +62,52 @@ export class RunFolder {
   }
 
   /** Marks a training that was stopped before its end, which `--resume` goes on with; what it tells. */
-  async interrupted(): Promise<TrainResult> {
+  async interrupted(train: TrainResult["train"]): Promise<TrainResult> {
     await this.update({ status: "interrupted" });
-    return { dir: this.dir, status: "interrupted", train: { losses: [] }, metrics: {} };
+    return { dir: this.dir, status: "interrupted", train, metrics: {} };
+  }
+
+  /**
+   * Begins or continues a training, and lets go of the folder however it ends. Where it fails, no run is left that
+   * claims to be running: one of which something is saved can be resumed, and of one that never came so far nothing stays.
+   *
+   * @example return RunFolder.train("names", options, async ({ folder, start }) => ...);
+   */
+  static async train<T>(
+    task: string,
+    options: TrainOptions,
+    work: (begun: Begun) => Promise<T>,
+  ): Promise<T> {
+    const made = missingFolders(options.out);
+    const begun = await RunFolder.begin(task, options);
+    const { folder, start } = begun;
+    try {
+      return await work(begun);
+    } catch (failure) {
+      // What led here says more than a folder that cannot be tidied.
+      await folder.#failed(start, made).catch(() => {});
+      throw failure;
+    } finally {
+      await folder.release();
+    }
+  }
+
+  async #failed(start: Begun["start"], made: readonly string[]): Promise<void> {
+    if (start === "finished") return;
+    const names = await readdir(this.dir, { recursive: true });
+    if (start === "resumed" || names.some((name) => SAVED.test(basename(name)))) {
+      return this.update({ status: "interrupted" });
+    }
+    for (const name of this.#written) await rm(this.path(name), { force: true });
+    await this.release();
+    // From the inside out, and only where nobody else put something in.
+    for (const path of made) await rmdir(path).catch(() => {});
   }
 
   /** What a run told when it ended, where `--resume` names one that is finished; otherwise undefined. */
-  static async finished(
-    task: string,
-    options: TrainOptions,
-    ui: TaskUi,
-  ): Promise<TrainResult | undefined> {
+  static async finished(task: string, options: TrainOptions): Promise<TrainResult | undefined> {
     if ((await RunFolder.inspect(task, options)) !== "finished") return undefined;
-    const { folder } = await RunFolder.begin(task, options, ui);
+    const { folder } = await RunFolder.begin(task, options);
     const bytes = await folder.need(runFiles.results, "tell the results");
     const before = parseJson(folder.path(runFiles.results), bytes) as TrainResult;
     return { ...before, dir: folder.dir, status: "already finished" };
@@ -145,10 +130,19 @@ export class RunFolder {
       if (overwrite && error instanceof UserError) return undefined;
       throw error;
     });
+    if (found === undefined && resume) {
+      // A slip in the folder's name would else start a whole training by the standard settings.
+      throw new UserError(
+        `--resume: there is no run to continue, ${join(dir, runFiles.run)} does not exist. ` +
+          "Name the run's folder by --out, or leave out --resume to start a training there.",
+      );
+    }
     if (found === undefined || overwrite) return { found, start: "new" };
     if (!resume) {
+      // A process that was killed could not say so.
+      const how = found.status === "running" ? "unfinished" : found.status;
       throw new UserError(
-        `${dir} already holds a ${found.status} run of "${found.task}". Add --resume to continue it, ` +
+        `${dir} already holds ${how === "finished" ? "a" : "an"} ${how} run of "${found.task}". Add --resume to continue it, ` +
           "--overwrite to give it up, or choose another --out.",
       );
     }
@@ -162,21 +156,18 @@ export class RunFolder {
    * Begins or continues training in `options.out`. Refuses to mix runs: a folder that holds another run is
    * left alone unless `--resume` continues it or `--overwrite` gives it up.
    */
-  static async begin(task: string, options: TrainOptions, ui: TaskUi): Promise<Begun> {
-    const { out: dir, resume, overwrite: _, ...settings } = options;
+  static async begin(task: string, options: TrainOptions): Promise<Begun> {
+    const { out: dir, resume: _resume, overwrite: _overwrite, ...settings } = options;
     const { found, start } = await RunFolder.#look(task, options);
     if (found !== undefined && start !== "new") {
       const folder = new RunFolder(resolve(dir), found);
       if (start === "finished") return { folder, start };
-      await folder.#claim();
+      await claimFolder(folder.dir);
       await folder.#clean();
       await folder.update({ status: "running", settings: definedJson(settings) });
       return { folder, start: "resumed" };
     }
     await makeFolder(dir);
-    if (found === undefined && resume) {
-      ui.notice(`--resume: ${dir} holds no run yet, so training starts at step 0.`);
-    }
     const info: RunInfo = {
       format: 1,
       task,
@@ -185,7 +176,7 @@ export class RunFolder {
       details: {},
     };
     const folder = new RunFolder(resolve(dir), info);
-    await folder.#claim();
+    await claimFolder(folder.dir);
     await folder.#clean();
     // Only where there was a run, readable or not: the folder may be the user's own.
     if (await folder.read(runFiles.run)) await folder.#removeRun();
@@ -229,6 +220,7 @@ export class RunFolder {
     const path = this.path(name);
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, content);
+    this.#written.add(name);
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
@@ -269,36 +261,9 @@ export class RunFolder {
     await this.writeJson(runFiles.run, this.#info);
   }
 
-  /** Takes the folder for this process; what a killed one left is taken over. */
-  async #claim(): Promise<void> {
-    const path = this.path(lockFile);
-    const mine = `${process.pid} ${hostname()}`;
-    for (let attempt = 0; attempt < 5; attempt++) {
-      try {
-        await writeFile(path, mine, { flag: "wx" });
-        return;
-      } catch (error) {
-        if (errorCode(error) !== "EEXIST") throw unwritable(path, error);
-      }
-      const owner = await readFile(path, "utf8").catch(() => undefined);
-      if (owner === mine) return;
-      if (owner === undefined) continue;
-      const [pid, host] = owner.split(" ");
-      if (owner !== "" && (host !== hostname() || (await keepsRunning(Number(pid))))) {
-        throw new UserError(
-          `another process (${pid} on ${host}) is training in ${this.dir}; wait for it or choose another ` +
-            `--out. If it is gone, remove ${path}.`,
-        );
-      }
-      await rm(path, { force: true });
-    }
-    throw new UserError(`${this.dir} is being taken by other processes; try again.`);
-  }
-
   /** Lets go of the folder at the end of training, however it ended. */
-  async release(): Promise<void> {
-    const owner = await readFile(this.path(lockFile), "utf8").catch(() => undefined);
-    if (owner === `${process.pid} ${hostname()}`) await rm(this.path(lockFile), { force: true });
+  release(): Promise<void> {
+    return releaseFolder(this.dir);
   }
 
   /** Removes what a killed process left half-written. */
@@ -358,6 +323,12 @@ async function describe(dir: string): Promise<string> {
   } catch {
     return "does not exist";
   }
+}
+
+/** A folder and those around it that are not there, from the inside out. */
+function missingFolders(dir: string): string[] {
+  const path = resolve(dir);
+  return existsSync(path) ? [] : [path, ...missingFolders(dirname(path))];
 }
 
 async function makeFolder(dir: string): Promise<void> {

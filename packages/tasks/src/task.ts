@@ -93,13 +93,18 @@ export interface TrainResult {
   readonly train: {
     /** Mean training loss of every epoch (of the model that was kept, where several were trained). */
     readonly losses: readonly number[];
+    /** What the validation of each epoch is, in words: quantity and unit, and which is kept. */
+    readonly validationMeasure?: string;
     readonly [key: string]: Json | undefined;
   };
   readonly metrics: { readonly [key: string]: Json | undefined };
   readonly [key: string]: Json | undefined;
 }
 
-/** What a command hands back; printed as one JSON object under `--json`. */
+/**
+ * What a command hands back; printed as one JSON object under `--json`. `failed` lists inputs that gave no result; the exit
+ * code is 2 then.
+ */
 export interface CommandResult {
   readonly [key: string]: Json | undefined;
 }

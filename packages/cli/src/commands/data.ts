@@ -31,12 +31,14 @@ downloads; TENSORLANE_OFFLINE=1 rules the network out.`,
     );
   data
     .command("list")
+    .allowExcessArguments(false)
     .description("every data set by id, and whether it is here")
     .option("--json", jsonHelp)
     .addHelpText("after", examples(["tensorlane data list"]))
     .action(async () => list(context));
   data
     .command("get")
+    .allowExcessArguments(false)
     .description("fetch data sets into the cache folder and check them")
     .argument("<id...>", "data sets")
     .option("--json", jsonHelp)
@@ -44,6 +46,7 @@ downloads; TENSORLANE_OFFLINE=1 rules the network out.`,
     .action(async (ids: string[]) => get(ids, context));
   data
     .command("info")
+    .allowExcessArguments(false)
     .description("source, licence, size and hashes of one data set")
     .argument("<id>", "data set")
     .option("--json", jsonHelp)

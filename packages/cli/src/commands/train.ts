@@ -1,6 +1,13 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
-import { planTrain, runFiles, type Task, type TrainResult, unknownName } from "@tensorlane/tasks";
+import {
+  planTrain,
+  runFiles,
+  type Task,
+  type TrainResult,
+  UserError,
+  unknownName,
+} from "@tensorlane/tasks";
 import type { Command } from "commander";
 import {
   examples,
@@ -90,6 +97,8 @@ function addTask(train: Command, task: Task, context: Context): void {
     ),
   );
   command.action(async (flags: TrainFlags) => {
+    // Allowed to Commander, as in the parent, so that it can be said here what was meant.
+    refuseArguments(task, command.args);
     const { model, ...rest } = flags;
     const extra = givenExtra(command, task.options?.train);
     const options = await planTrain(task, { ...rest, models: model, extra });
@@ -100,11 +109,22 @@ function addTask(train: Command, task: Task, context: Context): void {
   });
 }
 
+/** Everything is said by options: an argument would be ignored, and something else trained than was meant. */
+function refuseArguments(task: Task, args: readonly string[]): void {
+  const [first] = args;
+  if (first === undefined) return;
+  const isData = task.datasets.includes(first) || (task.files !== undefined && existsSync(first));
+  const option = isData ? "--data" : task.models.includes(first) ? "--model" : undefined;
+  throw new UserError(
+    `"train ${task.name}" takes options only, received ${args.map((arg) => JSON.stringify(arg)).join(", ")}.` +
+      (option ? ` Did you mean ${option} ${first}?` : ` See: tensorlane train ${task.name} --help`),
+  );
+}
+
 /** Where everything is, and what comes next. */
 function say(result: TrainResult, { terminal }: Context): void {
   const place = relative(process.cwd(), result.dir) || ".";
   const dir = place.startsWith("..") ? result.dir : place;
-  const files = [runFiles.report, runFiles.model].filter((f) => existsSync(join(result.dir, f)));
   if (result.status === "interrupted") {
     terminal.notice(
       `Stopped and saved in ${dir}; the same command with --out ${dir} --resume goes on.`,
@@ -115,6 +135,9 @@ function say(result: TrainResult, { terminal }: Context): void {
     terminal.notice(`The run in ${dir} is finished already; nothing was changed.`);
     return;
   }
+  // Some tasks export several: an encoder and a decoder.
+  const files = readdirSync(result.dir).filter((f) => f === runFiles.report || f.endsWith(".onnx"));
+  files.sort((a, b) => Number(b === runFiles.report) - Number(a === runFiles.report));
   const list = files.map((file) => join(dir, file)).join(", ");
   terminal.notice(`Saved in ${dir}${list === "" ? "" : `: ${list}`}`);
 }

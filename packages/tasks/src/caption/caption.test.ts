@@ -74,6 +74,7 @@ describe.each(caption.models)("%s", (model) => {
   test("learns to name the colours of new pictures, and shows how", async () => {
     const { result, out } = run;
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     const { bleu, baselines } = result.metrics as never as {
       bleu: number[];
       baselines: Record<string, { bleu: number[] }>;

@@ -1,7 +1,9 @@
 import { ImagePool } from "../classify/images/pool.ts";
 import { UserError } from "../errors.ts";
+import { checkEnding, readInputs } from "../inputs.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { readSquare } from "./captions.ts";
 import { pictureDataset } from "./dataset.ts";
 import { describeAll, lookAt } from "./describing.ts";
@@ -16,22 +18,28 @@ export async function predict(
   ui: TaskUi,
 ): Promise<CommandResult> {
   if (inputs.length === 0) throw new UserError("predict needs an image file, or several.");
+  checkEnding(options.out, "the results are plain text", [".txt"]);
   const folder = await RunFolder.open(dir);
   const { network, words, preprocessing, maxLength } = await loadRunState(folder);
   const pool = new ImagePool();
   try {
-    const pictures = [];
-    for (const path of inputs) {
-      pictures.push({ picture: await readSquare(path, preprocessing.size, pool) });
-    }
-    const indices = Int32Array.from(inputs.keys());
+    const {
+      given,
+      values: pictures,
+      left,
+    } = await readInputs(
+      inputs,
+      async (path) => ({ picture: await readSquare(path, preprocessing.size, pool) }),
+      ui,
+    );
+    const indices = Int32Array.from(given.keys());
     const sights = await lookAt(
       network,
       pictureDataset({ pictures, indices, preprocessing, pool }),
     );
     const beam = (options.extra.beam as number | undefined) ?? BEAM;
     const said = await describeAll(network, sights, { words, beam, maxLength });
-    const captions = inputs.map((file, i) => ({
+    const captions = given.map((file, i) => ({
       file,
       caption: said[i].words.join(" "),
       logProbability: said[i].logProbability,
@@ -41,9 +49,9 @@ export async function predict(
       .join("");
     if (options.out) {
       await writeFileAtomic(options.out, text);
-      ui.notice(`${options.out}: ${inputs.length} captions`);
+      ui.notice(`${options.out}: ${counted(given.length, "caption")}`);
     } else ui.write(text);
-    return { dir: folder.dir, captions, ...(options.out && { path: options.out }) };
+    return { dir: folder.dir, captions, ...left, ...(options.out && { path: options.out }) };
   } finally {
     pool.close();
   }

@@ -36,6 +36,12 @@ test("a killed training resumes bit for bit; the commands as they are documented
   const none = await start("predict", "straight", "letter.png");
   expect([none.code, none.out]).toEqual([2, ""]);
   expect(none.err).toMatch(/letter\.png/);
+  const some = await start("predict", "straight", "letter.png", "photo.png");
+  expect([some.code, some.out]).toEqual([2, `photo.png: ${said.out}`]);
+  expect(some.err).toMatch(/warning: left out: letter\.png/);
+  const page = await start("predict", "straight", "photo.png", "--out", "x.html");
+  expect([page.code, existsSync(join(scratch, "x.html"))]).toEqual([2, false]);
+  expect(page.err).toMatch(/plain text, so the file must end in \.txt/);
   const exported = await start("export", "straight", "--out", "mine.onnx");
   expect(exported.code).toBe(0);
   expect(existsSync(join(scratch, "mine.decoder.onnx"))).toBe(true);

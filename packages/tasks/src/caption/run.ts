@@ -2,8 +2,9 @@ import { nn } from "tensorlane";
 import { FineTuning, type Origin, readOrigin } from "../classify/fineTuning.ts";
 import { channelMoments } from "../classify/images/moments.ts";
 import { ImagePool } from "../classify/images/pool.ts";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
-import { type Fitted, parameterCount } from "../fitting.ts";
+import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -16,6 +17,7 @@ import type {
 import { type CaptionSet, loadCaptions } from "./captions.ts";
 import { evaluateCaptions, type Judged } from "./evaluation.ts";
 import { exportCaptioner } from "./exporting.ts";
+import { caption } from "./index.ts";
 import { buildCaptioner, type Captioner, type ModelName } from "./network.ts";
 import { BEAM, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
@@ -56,7 +58,7 @@ async function loadSet(
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("caption", options, ui);
+  const told = await RunFolder.finished("caption", options);
   if (told) return told;
   const pool = new ImagePool();
   try {
@@ -128,8 +130,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
   const { network, words, preprocessing, spec, maxLength } = state;
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("caption", options, ui);
-  try {
+  return RunFolder.train("caption", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     await saveDetails(folder, { spec, preprocessing, maxLength }, words);
     const fitted = await trainCaptioner(
@@ -139,11 +140,10 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
       },
       ui,
     );
-    if (fitted.fit.outcome === "interrupted") return await folder.interrupted();
+    if (fitted.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(fitted) });
     return await finish(job, fitted, folder, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** Looks at the test part, once, and writes everything. */
@@ -172,7 +172,7 @@ async function finish(
   await folder.write(runFiles.model, encoder);
   await folder.write(decoderFile(runFiles.model), decoder);
   const parameters = parameterCount(network);
-  const command = commandOf(options);
+  const command = commandLine(caption, options);
   const subtitle = `BLEU-4 ${(100 * rows[0].bleu[3]).toFixed(1)} % on ${set.test.length} test pictures`;
   await folder.write(
     runFiles.report,
@@ -199,8 +199,9 @@ async function finish(
     data: set.id,
     train: {
       model: spec.model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(fitted),
       validation: history.map(({ validation }) => validation?.nats ?? null),
+      validationMeasure: "cross entropy of a word, in nats; the least is kept",
       bestEpoch: bestEpoch + 1,
       ...{ steps, parameters, seconds: Number(fitted.seconds.toFixed(2)) },
       ...{ pictures: set.train.length, words: spec.words - 3 },
@@ -232,17 +233,6 @@ const metricsOfAll = ({ rows: [model, ...others], nats }: Judged) => ({
     others.map((other) => [other.name, { ...metricsOf(other), beaten: winShare(model, other, 4) }]),
   ),
 });
-
-/** The command line that gives the same run. */
-function commandOf({ data, models, seed, quick, epochs, batch, lr, extra }: TrainOptions): string {
-  const { freeze, minCount, ...own } = extra as CaptionExtra;
-  const given = { data, model: models[0], epochs, batch, lr, seed, ...own, "min-count": minCount };
-  const flags = Object.entries(given)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `--${name} ${String(value)}`);
-  const bare = [...(freeze ? ["--freeze"] : []), ...(quick ? ["--quick"] : [])];
-  return ["tensorlane train caption", ...flags, ...bare].join(" ");
-}
 
 export async function evaluate(
   dir: string,

@@ -103,6 +103,11 @@ describe("training on a folder", async () => {
     );
     await expect(ask(join(photos, "gone.png"))).rejects.toThrow(/gone\.png: no such file/);
     await expect(ask()).rejects.toThrow(/needs an image/);
+    const gone = join(photos, "gone.png");
+    expect(await ask(gone, files[0]!)).toMatchObject({
+      predictions: [{ file: files[0] }],
+      failed: [{ input: gone, reason: expect.stringMatching(/no such file/) }],
+    });
   });
 
   test("exports what plain onnxruntime runs to the same probabilities", async () => {
@@ -249,6 +254,7 @@ test("recipes: what the user gives has precedence, signs are not mirrored", () =
     ...{ epochs: 3, batch: 7, lr: 0.5 },
   });
   expect(scheduleFor("x", "resnet20", 40, nothing).batch).toBe(4);
+  expect(scheduleFor("x", "resnet20", 40, { ...nothing, batch: 100_000 }).batch).toBe(40);
   expect([augmentationFor("gtsrb-part").flip, augmentationFor("cifar10").flip]).toEqual([
     undefined,
     true,

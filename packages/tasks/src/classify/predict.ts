@@ -1,8 +1,9 @@
 import { UserError } from "../errors.ts";
+import { checkEnding, readInputs } from "../inputs.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { predictImages, ranking } from "./evaluation.ts";
-import type { Picture } from "./images/pixelTools.ts";
 import { ImagePool } from "./images/pool.ts";
 import { readPicture, withChannels } from "./images/reading.ts";
 import { storedSide } from "./recipes.ts";
@@ -16,26 +17,32 @@ export async function predict(
   ui: TaskUi,
 ): Promise<CommandResult> {
   if (inputs.length === 0) throw new UserError("predict needs an image file, or several.");
+  checkEnding(options.out, "the results are plain text", [".txt"]);
   const folder = await RunFolder.open(dir);
   const { network, spec, classes, preprocessing } = await loadRunState(folder);
   const pool = new ImagePool();
   try {
     const side = storedSide(preprocessing.size);
-    const pictures: Picture[] = [];
-    for (const path of inputs) {
-      pictures.push(withChannels(await readPicture(path, side, pool), spec.inChannels));
-    }
+    const {
+      given,
+      values: pictures,
+      left,
+    } = await readInputs(
+      inputs,
+      async (path) => withChannels(await readPicture(path, side, pool), spec.inChannels),
+      ui,
+    );
     const predictions = await predictImages({
       ...{ network, preprocessing, pool },
       set: {
         sources: pictures.map((picture) => ({ picture })),
-        labels: new Int32Array(inputs.length),
+        labels: new Int32Array(given.length),
         channels: spec.inChannels,
       },
-      indices: Int32Array.from(inputs.keys()),
+      indices: Int32Array.from(given.keys()),
       classes: classes.length,
     });
-    const results = inputs.map((file, row) => ({
+    const results = given.map((file, row) => ({
       file,
       classes: ranking(predictions, row)
         .slice(0, 5)
@@ -47,9 +54,14 @@ export async function predict(
     const text = results.map(describe).join("");
     if (options.out) {
       await writeFileAtomic(options.out, text);
-      ui.notice(`${options.out}: ${inputs.length} images`);
+      ui.notice(`${options.out}: ${counted(given.length, "image")}`);
     } else ui.write(text);
-    return { dir: folder.dir, predictions: results, ...(options.out && { path: options.out }) };
+    return {
+      dir: folder.dir,
+      predictions: results,
+      ...left,
+      ...(options.out && { path: options.out }),
+    };
   } finally {
     pool.close();
   }

@@ -64,8 +64,11 @@ export function scheduleFor(
     ...recipe,
     lr: given.lr ?? recipe.lr,
     epochs: given.epochs ?? epochs,
-    // At least ten steps an epoch, so that a handful of pictures trains too.
-    batch: given.batch ?? Math.max(1, Math.min(recipe.batch, Math.floor(samples / 10))),
+    // At least ten steps an epoch, so that a handful of pictures trains too; no batch is larger than the whole.
+    batch: Math.min(
+      given.batch ?? Math.max(1, Math.min(recipe.batch, Math.floor(samples / 10))),
+      samples,
+    ),
   };
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { models } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -27,6 +28,7 @@ import {
 } from "./fineTuning.ts";
 import { channelMoments } from "./images/moments.ts";
 import { ImagePool } from "./images/pool.ts";
+import { classify } from "./index.ts";
 import { buildNetwork, type Classifier } from "./network.ts";
 import { preprocessingFor, type Schedule, scheduleFor, storedSide } from "./recipes.ts";
 import { buildReport } from "./report.ts";
@@ -96,7 +98,7 @@ async function withPool<T>(run: (pool: ImagePool) => Promise<T>): Promise<T> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("classify", options, ui);
+  const told = await RunFolder.finished("classify", options);
   if (told) return told;
   return withPool((pool) => trainWith(pool, options, ui));
 }
@@ -153,8 +155,7 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
   const { set, network, schedule, details, tuned, model } = job;
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("classify", options, ui);
-  try {
+  return RunFolder.train("classify", options, async ({ folder, start }) => {
     const resume = await folder.plan(schedule.epochs, start, ui);
     await saveDetails(folder, details);
     const { preprocessing } = details;
@@ -169,19 +170,11 @@ async function trainWith(pool: ImagePool, options: TrainOptions, ui: TaskUi): Pr
     // What was spent before an interruption counts.
     const seconds = Number(resume ? (folder.info.details.seconds ?? 0) : 0) + trained.seconds;
     if (trained.fit.outcome === "interrupted") {
-      await folder.update({ status: "interrupted", details: { seconds } });
-      const { dir } = folder;
-      return {
-        dir,
-        status: "interrupted",
-        train: { model, losses: lossesOf(trained) },
-        metrics: {},
-      };
+      await folder.update({ details: { seconds } });
+      return await folder.interrupted({ model, losses: lossesOf(trained) });
     }
     return await finish(job, { ...trained, seconds }, folder, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** Looks at the test part, once, and writes everything. */
@@ -208,7 +201,7 @@ async function finish(
   ];
   await folder.write(runFiles.model, await exportClassifier({ ...details, network }));
   const parameters = parameterCount(network);
-  const command = commandOf(options);
+  const command = commandLine(classify, options);
   const parts = { set, model, trained, schedule, predictions, scores, table, warnings, parameters };
   await folder.write(runFiles.report, buildReport({ ...parts, command }));
   const { history, bestEpoch = 0, steps } = trained.fit;
@@ -221,6 +214,7 @@ async function finish(
       model,
       losses: lossesOf(trained),
       validation: history.map(({ validation }) => 100 * validation!.error!),
+      validationMeasure: "images told wrongly, in per cent; the least is kept",
       bestEpoch: bestEpoch + 1,
       ...{ steps, parameters, seconds: Number(trained.seconds.toFixed(2)) },
       images: set.train.length,
@@ -233,17 +227,6 @@ async function finish(
   const settings = { ...folder.info.settings, epochs: schedule.epochs };
   await folder.update({ status: "finished", settings });
   return result;
-}
-
-/** The command line that gives the same run. */
-function commandOf({ data, models: [model], seed, quick, epochs, batch, lr, extra }: TrainOptions) {
-  const flags = Object.entries({ data, model, epochs, batch, lr, seed, ...extra })
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => {
-      const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      return `--${flag} ${String(value)}`;
-    });
-  return ["tensorlane train classify", ...flags, ...(quick ? ["--quick"] : [])].join(" ");
 }
 
 /** The test part of what a run was trained on, or of another set with the same classes. */

@@ -39,8 +39,7 @@ export const compose: Task = {
       { flags: "--count <n>", description: "pieces to write", default: 1, parse: whole(1) },
       {
         flags: "--length <n>",
-        description: "piano rolls: steps to write",
-        default: 200,
+        description: "piano rolls: steps to write (200)",
         parse: whole(1),
       },
       {

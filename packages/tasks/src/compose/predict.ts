@@ -4,6 +4,7 @@ import { checkSampling, type Sampling } from "../language/index.ts";
 import { Report } from "../report/index.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, Extra, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { notesOf, scoreSvg, warningsOf } from "./abc/score.ts";
 import { tuneText } from "./abc/tune.ts";
 import { checkHead, type TuneWish, writeTunes } from "./abc/writing.ts";
@@ -20,7 +21,8 @@ interface PredictExtra extends Sampling {
   readonly metre?: string;
   readonly title?: string;
   readonly count: number;
-  readonly length: number;
+  /** Of a roll. */
+  readonly length?: number;
   readonly seed: number;
   readonly free?: boolean;
 }
@@ -68,10 +70,18 @@ export async function predict(
   };
 }
 
+/** Steps of a roll, unless told otherwise. */
+const LENGTH = 200;
+
 const forms = [".abc", ".txt", ".mid", ".wav", ".svg", ".html"];
 
 /** Refuses what the model or the form cannot do, before anything is composed. */
-function checkWish(state: RunState, { key, metre }: PredictExtra, out?: string): void {
+function checkWish(state: RunState, { key, metre, length }: PredictExtra, out?: string): void {
+  if (state.form === "abc" && length !== undefined) {
+    throw new UserError(
+      "--length is for piano rolls: a tune in ABC ends where the model ends it; leave it out.",
+    );
+  }
   if (state.form === "abc")
     checkHead(state.vocabulary, { ...(key && { key }), ...(metre && { metre }) });
   else if (key !== undefined || metre !== undefined) {
@@ -109,25 +119,25 @@ async function tunes(
   for (const warning of warnings) ui.warn(warning);
   const unended = written.filter(({ ended }) => !ended).length;
   if (unended > 0 && !ui.signal.aborted)
-    ui.warn(`${unended} tunes were cut off: they did not end.`);
+    ui.warn(`cut off, since they did not end: ${counted(unended, "tune")}.`);
   return { pieces, html, facts: { tunes: pieces.length, warnings } };
 }
 
 async function rolls(
   { model, counts }: Extract<RunState, { form: "roll" }>,
-  { count, title = "Piano roll", free, ...asked }: PredictExtra,
+  { count, title = "Piano roll", free, length = LENGTH, ...asked }: PredictExtra,
   ui: TaskUi,
 ): Promise<Composed> {
   const html = new Report({ title });
   const pieces: Piece[] = [];
   for (let i = 0; i < count; i++) {
-    const wish = { ...asked, seed: asked.seed + i, signal: ui.signal };
+    const wish = { ...asked, length, seed: asked.seed + i, signal: ui.signal };
     const known = free ? {} : { known: knownSteps(counts) };
     const roll = await writeRoll(model, { ...wish, ...known });
     addRoll(html, roll);
     pieces.push({ text: `${rollText(roll)}\n`, title, notes: rollNotes(roll) });
   }
-  return { pieces, html, facts: { rolls: count, steps: asked.length } };
+  return { pieces, html, facts: { rolls: count, steps: length } };
 }
 
 /** Writes all pieces into one file, or one file each where the form holds only one. */

@@ -1,5 +1,10 @@
 import { UserError } from "../errors.ts";
-import type { LanguageModelOptions, RecurrentKind } from "../language/index.ts";
+import {
+  type LanguageModelOptions,
+  type RecurrentKind,
+  streamsFor,
+  windowsIn,
+} from "../language/index.ts";
 import type { TrainSettings } from "../task.ts";
 
 /** The task's own options of `train`. */
@@ -96,4 +101,15 @@ export function recipeFor(form: Form, kind: RecurrentKind, settings: TrainSettin
     epochs: epochs ?? (quick ? Math.ceil(base.epochs / 10) : base.epochs),
     lr: lr ?? base.lr,
   };
+}
+
+/**
+ * The recipe for so many tokens of tunes: streams that fit a small book. Throws UserError where those that were asked
+ * for do not.
+ */
+export function forTokens(recipe: Recipe, settings: TrainSettings, tokens: number): Recipe {
+  const { steps } = settings.extra as ComposeExtra;
+  const streams = streamsFor(tokens, recipe, { rows: settings.batch, steps });
+  windowsIn(tokens, streams);
+  return { ...recipe, ...streams };
 }

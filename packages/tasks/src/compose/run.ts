@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
+import { lossesOf } from "../fitting.ts";
 import type { RecurrentKind } from "../language/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -12,7 +14,8 @@ import type {
 } from "../task.ts";
 import { loadTunes, type TuneCorpus } from "./abc/corpus.ts";
 import { type Evaluation, evaluateRolls, evaluateTunes } from "./evaluation.ts";
-import { formOf, type Recipe, recipeFor } from "./recipe.ts";
+import { compose } from "./index.ts";
+import { formOf, forTokens, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRolls, type RollCorpus } from "./roll/rolls.ts";
 import { countSteps } from "./roll/writing.ts";
@@ -31,25 +34,30 @@ async function loadMusic(data: string, ui: TaskUi): Promise<Music> {
 }
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("compose", options, ui);
+  const told = await RunFolder.finished("compose", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
-  const recipe = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
+  const usual = recipeFor(formOf(options.data), options.models[0] as RecurrentKind, options);
   const music = await loadMusic(options.data, ui);
+  const recipe = fitted(usual, options, music);
   if (options.quick) ui.notice("--quick: a smaller network, a shorter schedule.");
-  const { folder, start } = await RunFolder.begin("compose", options, ui);
-  try {
+  return RunFolder.train("compose", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     const run = { recipe, seed: options.seed, folder: join(folder.dir, "training"), resume };
     const began = performance.now() - 1000 * Number(resume && (folder.info.details.seconds ?? 0));
     const found = await trainMusic(run, music, ui);
     const seconds = (performance.now() - began) / 1000;
     await folder.update({ details: { seconds } });
-    if (found) return await finish({ folder, options, recipe, music, seconds, ...found }, ui);
-    return await folder.interrupted();
-  } finally {
-    await folder.release();
-  }
+    if (found.trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(found.trained) });
+    return await finish({ folder, options, recipe, music, seconds, ...found }, ui);
+  });
+}
+
+/** The recipe for the music's size: no more pieces side by side than there are. */
+function fitted(recipe: Recipe, options: TrainOptions, { form, corpus }: Music): Recipe {
+  if (form === "roll") return { ...recipe, rows: Math.min(recipe.rows, corpus.train.length) };
+  return forTokens(recipe, options, corpus.vocabulary.encode(corpus.train).length);
 }
 
 interface Found {
@@ -57,19 +65,15 @@ interface Found {
   readonly state: RunState;
 }
 
-async function trainMusic(
-  run: TrainingRun,
-  { form, corpus }: Music,
-  ui: TaskUi,
-): Promise<Found | undefined> {
+async function trainMusic(run: TrainingRun, { form, corpus }: Music, ui: TaskUi): Promise<Found> {
   if (form === "roll") {
     const trained = await trainRolls(run, corpus, ui);
     const counts = countSteps(corpus.train);
-    return trained && { trained, state: { form, model: trained.model, counts } };
+    return { trained, state: { form, model: trained.model, counts } };
   }
   const trained = await trainTunes(run, corpus, ui);
   const { vocabulary } = corpus;
-  return trained && { trained, state: { form, model: trained.model, vocabulary } };
+  return { trained, state: { form, model: trained.model, vocabulary } };
 }
 
 /** Measures a model on the test part; tunes are judged by as many samples. */
@@ -108,7 +112,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   ];
   await saveRunState(folder, state);
   await folder.write(runFiles.model, await exportState(state));
-  const command = `tensorlane train compose --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(compose, options);
   const { title } = music.corpus;
   const facts = { recipe, fit, parameters, seconds, title, warnings, command };
   await folder.write(runFiles.report, await buildReport({ ...facts, state, evaluation }));
@@ -118,8 +122,12 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
     data: music.corpus.source,
     train: {
       model: recipe.model.kind,
-      losses: fit.history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: fit.history.map(({ validation }) => validation?.loss ?? null),
+      validationMeasure:
+        state.form === "abc"
+          ? "cross entropy of a token, in nats; the least is kept"
+          : "negative log-likelihood of a step, in nats; the least is kept",
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,
       parameters,

@@ -27,12 +27,12 @@ export interface TrainingRun {
 /** Updates between two saves: what a killed training loses at most. */
 const SAVE_EVERY = 200;
 
-/** Trains on the training tunes; the validation tunes choose the epoch. Undefined where interrupted. */
+/** Trains on the training tunes; the validation tunes choose the epoch. The fit tells where it was interrupted. */
 export async function trainTunes(
   run: TrainingRun,
   { vocabulary, train, validation }: TuneCorpus,
   ui: TaskUi,
-): Promise<Trained<LanguageModel> | undefined> {
+): Promise<Trained<LanguageModel>> {
   const { rows, steps } = run.recipe;
   nn.manualSeed(run.seed);
   const model = new LanguageModel({ ...run.recipe.model, tokens: vocabulary.size });
@@ -47,12 +47,12 @@ export async function trainTunes(
   });
 }
 
-/** Trains on the training rolls; the validation rolls choose the epoch. Undefined where interrupted. */
+/** Trains on the training rolls; the validation rolls choose the epoch. The fit tells where it was interrupted. */
 export async function trainRolls(
   run: TrainingRun,
   { train, validation }: RollCorpus,
   ui: TaskUi,
-): Promise<Trained<RollModel> | undefined> {
+): Promise<Trained<RollModel>> {
   const { rows, steps, memory } = run.recipe;
   nn.manualSeed(run.seed);
   const model = new RollModel({ ...run.recipe.model, memory });
@@ -80,7 +80,7 @@ async function fit<M extends nn.Module, N extends nn.Module>(
   { recipe, seed, folder, resume }: TrainingRun,
   ui: TaskUi,
   { model, net, loader, loss, validate }: Job<M, N>,
-): Promise<Trained<M> | undefined> {
+): Promise<Trained<M>> {
   const fitted = await fitModel(
     {
       label: recipe.model.kind,
@@ -98,7 +98,6 @@ async function fit<M extends nn.Module, N extends nn.Module>(
     },
     ui,
   );
-  if (fitted.fit.outcome === "interrupted") return undefined;
   const parameters = parameterCount(model);
   return { model, fit: fitted.fit, parameters };
 }

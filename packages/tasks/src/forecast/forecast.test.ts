@@ -70,6 +70,7 @@ describe("training on a user's table", () => {
   test("writes a run that forecasts, exports and evaluates", async () => {
     const { out, result } = await trainOnCsv("table");
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     expect(result.train.losses).toHaveLength(6);
     const first = Object.values(result.metrics.horizons as object)[0] as { rmse: number };
     const lastValue = (result.metrics.baselines as never as Record<string, { rmse: number }>)[

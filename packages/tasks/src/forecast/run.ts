@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { RunFolder, type RunInfo, readRunInfo, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -28,6 +29,7 @@ import {
   verdict,
 } from "./evaluation.ts";
 import { exportForecaster, intervalOf } from "./forecasting.ts";
+import { forecast } from "./index.ts";
 import { type ModelName, usesGraph } from "./models.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveRunState } from "./runState.ts";
@@ -58,7 +60,7 @@ export async function loadSeries(
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const names = options.models as readonly ModelName[];
-  const told = await RunFolder.finished("forecast", options, ui);
+  const told = await RunFolder.finished("forecast", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const before = options.resume ? await readRunInfo(options.out) : undefined;
@@ -71,15 +73,12 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   }
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("forecast", options, ui);
-  try {
+  return RunFolder.train("forecast", options, async ({ folder, start }) => {
     const { epochs } = scheduleOf(series, options);
     const resume = await folder.plan(epochs, start, ui);
     await folder.update({ details: { simulated: series.simulated } });
     return await trainAll({ folder, options, series, resume }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 /** What a run was trained on: a simulation that stood in stays, also once the real data are within reach. */
@@ -105,15 +104,8 @@ async function trainAll(
       { name, series, settings: options, folder: own, resume },
       ui,
     );
-    if (!result) {
-      await folder.update({ status: "interrupted" });
-      return {
-        dir: folder.dir,
-        status: "interrupted",
-        train: { model: name, losses: [] },
-        metrics: {},
-      };
-    }
+    if (result.fit.outcome === "interrupted")
+      return folder.interrupted({ model: name, losses: lossesOf(result) });
     trained.push(result);
   }
   return finish(folder, options, series, trained, ui);
@@ -158,7 +150,7 @@ async function finish(
   }
   await saveRunState(folder, { name: best.name, features, interval });
   await folder.write(runFiles.model, await exportForecaster(best.model, features));
-  const command = `tensorlane train forecast --data ${options.data} --model ${options.models} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(forecast, options);
   const winner = { name: best.name, model: best.model, features };
   await folder.write(
     runFiles.report,
@@ -172,6 +164,8 @@ async function finish(
     train: {
       model: best.name,
       losses: lossesOf(best),
+      validationMeasure:
+        "mean squared error, in squares of a column's spread; the least is kept (models.NAME.validation)",
       models: Object.fromEntries(trained.map((one) => [one.name, summaryOf(one)])),
     },
     metrics: {

@@ -96,10 +96,10 @@ export const fitFeatures = (series: TrafficSeries, name: ModelName): Features =>
 
 /**
  * Trains one model: first without the validation part, which chooses the epoch, then - unless the schedule
- * is shortened - anew on both parts for as many epochs. The test part is never looked at. Undefined where
+ * is shortened - anew on both parts for as many epochs. The test part is never looked at. Its fit tells where
  * the signal interrupted it.
  */
-export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Trained | undefined> {
+export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Trained> {
   const { name, series, settings, folder } = run;
   const { trainRows } = series.protocol;
   const first = fitFeatures(series, name);
@@ -118,9 +118,9 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
     },
     ui,
   );
-  if (selection.fit.outcome === "interrupted") return undefined;
   let final = { ...selection, features: first.withProfile(series, trainRows) };
-  if (!settings.quick) {
+  const refits = !settings.quick && selection.fit.outcome !== "interrupted";
+  if (refits) {
     final = await fitOnce(
       {
         ...run,
@@ -133,11 +133,10 @@ export async function trainForecaster(run: TrainingRun, ui: TaskUi): Promise<Tra
       },
       ui,
     );
-    if (final.fit.outcome === "interrupted") return undefined;
   }
   const parameters = parameterCount(final.model);
   const seconds = (performance.now() - began) / 1000;
-  return { ...final, name, selection, refitted: !settings.quick, schedule, parameters, seconds };
+  return { ...final, name, selection, refitted: refits, schedule, parameters, seconds };
 }
 
 interface Fit extends TrainingRun {

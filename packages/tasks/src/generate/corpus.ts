@@ -8,6 +8,7 @@ import {
   type Vocabulary,
 } from "../language/index.ts";
 import type { TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 
 /** Fewer tokens make no training, validation and test part. */
 const LEAST = 100;
@@ -65,13 +66,13 @@ function announced(corpus: Corpus, ui: TaskUi): Text {
   const { source, vocabulary, ids } = corpus;
   if (ids.length < LEAST) {
     throw new UserError(
-      `${source.id} has ${ids.length} ${plural(vocabulary.unit)}; at least ${LEAST} are needed.`,
+      `${source.id} has ${counted(ids.length, vocabulary.unit)}; at least ${LEAST} are needed.`,
     );
   }
   for (const note of source.notes) ui.notice(note);
   const unknown = shareOfUnknown(corpus);
   ui.notice(
-    `${source.title}: ${ids.length} ${plural(vocabulary.unit)}, ${vocabulary.size} different` +
+    `${source.title}: ${counted(ids.length, vocabulary.unit)}, ${vocabulary.size} different` +
       (unknown > 0 ? `; ${(100 * unknown).toFixed(2)} % are unknown words` : ""),
   );
   return { ...corpus, split: splitOf(ids.length) };

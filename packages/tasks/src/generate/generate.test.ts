@@ -5,7 +5,7 @@ import { nn } from "tensorlane";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LanguageModel, Vocabulary } from "../language/index.ts";
 import { planTrain } from "../plan.ts";
-import type { TrainResult } from "../task.ts";
+import type { ProgressValues, TrainResult } from "../task.ts";
 import { quietUi } from "../testing.ts";
 import { cellStates } from "./cells.ts";
 import { splitOf } from "./corpus.ts";
@@ -49,6 +49,25 @@ async function train({ data, out, model = "lstm", epochs = 4, extra = {} }: Wish
   return { result: await generate.train(options, ui), said };
 }
 
+test("an interrupted training tells the losses of the epochs that are whole", async () => {
+  const data = write("cut.txt", story(60));
+  const out = join(scratch, "cut");
+  const asked = { data, epochs: 4, seed: 3, out, extra: { hidden: 8 } };
+  const stop = new AbortController();
+  const stopping = {
+    ...quietUi().ui,
+    signal: stop.signal,
+    progress: () => ({
+      update: (_: number, values: ProgressValues = {}) =>
+        void (values.epoch === "3/4" && stop.abort()),
+      stop: () => {},
+    }),
+  };
+  const { status, train } = await generate.train(await planTrain(generate, asked), stopping);
+  expect(status).toBe("interrupted");
+  expect(train.losses).toHaveLength(2);
+});
+
 async function predict(dir: string, prompt: string, extra: Record<string, unknown> = {}) {
   const { ui, written } = quietUi();
   const all = { length: 40, temperature: 0.8, seed: 1, ...extra };
@@ -72,6 +91,9 @@ describe("a text of a few kilobytes", () => {
     expect(nats).toBeLessThan(0.6 * baselines["character frequencies"]!.nats);
     const losses = result.train.losses;
     expect(losses).toHaveLength(12);
+    expect(result.train.validationMeasure).toBe(
+      "cross entropy of a character, in nats; the least is kept",
+    );
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
     for (const file of ["best.safetensors", "model.onnx", "report.html", "results.json"]) {
       expect(readFileSync(join(out, file)).length).toBeGreaterThan(100);

@@ -2,6 +2,7 @@ import { UserError } from "../errors.ts";
 import { checkSampling, type Sampling, StepModel } from "../language/index.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, Extra, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { loadRunState } from "./runState.ts";
 import { defaultPrompt, readPrompt, writeText } from "./writing.ts";
 
@@ -56,7 +57,7 @@ export async function predict(
   say("\n");
   if (options.out !== undefined) {
     await writeFileAtomic(options.out, text);
-    ui.notice(`${options.out}: ${tokens} ${vocabulary.unit}s after the prompt`);
+    ui.notice(`${options.out}: ${counted(tokens, vocabulary.unit)} after the prompt`);
   }
   return {
     dir: folder.dir,

@@ -1,5 +1,12 @@
 import { UserError } from "../errors.ts";
-import type { LanguageModelOptions, RecurrentKind, Softmax, Unit } from "../language/index.ts";
+import {
+  type LanguageModelOptions,
+  type RecurrentKind,
+  type Softmax,
+  streamsFor,
+  type Unit,
+  windowsIn,
+} from "../language/index.ts";
 import type { Extra, TrainSettings } from "../task.ts";
 
 /** The task's own options of `train`. */
@@ -75,10 +82,9 @@ export function recipeFor(
       `--softmax ${softmax} is for many words, at least ${FEW}; the vocabulary has ${vocabulary}: leave it out.`,
     );
   }
-  const steps = given.steps ?? Math.max(1, Math.min(64, Math.floor((length - 1) / 4)));
-  // At least 32 windows in each stream: a short text needs updates more than it needs exact gradients.
-  const rows = batch ?? Math.max(1, Math.min(32, Math.floor((length - 1) / (32 * steps))));
-  const windows = Math.max(1, Math.floor((length - 1) / (rows * steps)));
+  const most = { rows: 32, steps: 64 };
+  const { rows, steps } = streamsFor(length, most, { rows: batch, steps: given.steps });
+  const windows = windowsIn(length, { rows, steps });
   const full = Math.max(1, Math.min(60, Math.round(UPDATES[unit] / windows)));
   const usual = length >= 300_000 ? 512 : length >= 50_000 ? 256 : 128;
   const embedding = given.embedding ?? (given.tied || unit === "word" ? 256 : 0);

@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { commandLine } from "../commandLine.ts";
+import { lossesOf } from "../fitting.ts";
 import { exportStep } from "../language/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
@@ -19,13 +21,14 @@ import {
   scoreModel,
   verdict,
 } from "./evaluation.ts";
+import { generate } from "./index.ts";
 import { extraOf, type Recipe, recipeFor } from "./recipe.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, type RunState, saveRunState } from "./runState.ts";
 import { type Trained, trainModel } from "./training.ts";
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("generate", options, ui);
+  const told = await RunFolder.finished("generate", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const { unit = "character", vocabulary = DEFAULT_VOCABULARY } = extraOf(options.extra);
@@ -35,8 +38,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const recipe = recipeFor(kind, text.vocabulary.size, length, options);
   if (options.quick)
     ui.notice("--quick: a smaller network, a shorter schedule; train without it for the best.");
-  const { folder, start } = await RunFolder.begin("generate", options, ui);
-  try {
+  return RunFolder.train("generate", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     const storage = join(folder.dir, "training");
     const run = { text, recipe, seed: options.seed, folder: storage, resume };
@@ -44,11 +46,10 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
     const trained = await trainModel(run, ui);
     const seconds = (performance.now() - began) / 1000;
     await folder.update({ details: { seconds } });
-    if (trained) return await finish({ folder, options, text, recipe, trained, seconds }, ui);
-    return await folder.interrupted();
-  } finally {
-    await folder.release();
-  }
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
+    return await finish({ folder, options, text, recipe, trained, seconds }, ui);
+  });
 }
 
 interface Finished {
@@ -81,7 +82,7 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
   ];
   await saveRunState(folder, { model, vocabulary });
   await folder.write(runFiles.model, await exportModelOf({ model, vocabulary }));
-  const command = `tensorlane train generate --data ${options.data} --model ${recipe.model.kind} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(generate, options);
   const report = await buildReport({ text, recipe, trained, seconds, table, warnings, command });
   await folder.write(runFiles.report, report);
   const result: TrainResult = {
@@ -90,8 +91,9 @@ async function finish(job: Finished, ui: TaskUi): Promise<TrainResult> {
     data: source.id,
     train: {
       model: recipe.model.kind,
-      losses: fit.history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: fit.history.map(({ validation }) => validation?.loss ?? null),
+      validationMeasure: `cross entropy of a ${vocabulary.unit}, in nats; the least is kept`,
       bestEpoch: (fit.bestEpoch ?? 0) + 1,
       steps: fit.steps,
       parameters: trained.parameters,

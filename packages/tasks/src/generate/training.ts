@@ -26,12 +26,13 @@ export interface TrainingRun {
 const SAVE_EVERY = 200;
 
 /**
- * Trains on the training part; the validation part chooses the epoch, the test part is never looked at. Undefined where the signal interrupted it.
+ * Trains on the training part; the validation part chooses the epoch, the test part is never looked at. The fit tells
+ * where the signal interrupted it.
  */
 export async function trainModel(
   { text, recipe, seed, folder, resume }: TrainingRun,
   ui: TaskUi,
-): Promise<Trained | undefined> {
+): Promise<Trained> {
   const { ids, split } = text;
   const { rows, steps, epochs, lr } = recipe;
   const part = ids.subarray(split.train.start, split.train.end);
@@ -71,6 +72,7 @@ export async function trainModel(
   if (resume && (await trainer.resume())) {
     ui.notice(`Continues after step ${trainer.steps} of ${total}.`);
   }
+  const parameters = parameterCount(model);
   try {
     const fit = await trainer.fit(loader, {
       epochs,
@@ -79,14 +81,13 @@ export async function trainModel(
     });
     if (fit.outcome === "interrupted") {
       bar.stop(`interrupted after step ${trainer.steps} of ${total}; continue with --resume`);
-      return undefined;
+      return { model, fit, parameters };
     }
     await trainer.loadBest();
     const best = fit.history.find(({ epoch }) => epoch === fit.bestEpoch);
     bar.stop(
       `best epoch ${(fit.bestEpoch ?? 0) + 1} of ${epochs}, validation ${best?.validation?.loss?.toFixed(4)}`,
     );
-    const parameters = parameterCount(model);
     return { model, fit, parameters };
   } catch (failure) {
     bar.stop("failed");

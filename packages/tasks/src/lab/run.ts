@@ -1,4 +1,4 @@
-import { RunFolder, runFiles } from "../runFolder.ts";
+import { type Begun, RunFolder, runFiles } from "../runFolder.ts";
 import type { CommandResult, TaskUi } from "../task.ts";
 import { Bench, Interrupted } from "./bench.ts";
 import type { Experiment, Plan, Result, Verdict } from "./experiment.ts";
@@ -40,11 +40,26 @@ export async function runExperiment(
 ): Promise<LabOutcome> {
   const { id } = experiment;
   const { out, resume, seed, quick } = options;
-  const { folder, start } = await RunFolder.begin(
+  return RunFolder.train(
     `lab ${id}`,
     { ...{ out, resume, seed, quick }, overwrite: false, data: id, models: [], extra: { plan } },
-    ui,
+    (begun) => measured(begun, { experiment, plan, seed, quick }, ui),
   );
+}
+
+interface Job {
+  readonly experiment: Experiment;
+  readonly plan: Plan;
+  readonly seed: number;
+  readonly quick: boolean;
+}
+
+async function measured(
+  { folder, start }: Begun,
+  { experiment, plan, seed, quick }: Job,
+  ui: TaskUi,
+): Promise<LabOutcome> {
+  const { id } = experiment;
   const { dir } = folder;
   const outcome = (status: LabOutcome["status"], record?: LabRecord): LabOutcome => ({
     ...{ experiment: id, ...record, dir, status },
@@ -74,6 +89,5 @@ export async function runExperiment(
     return outcome("interrupted");
   } finally {
     bench.close();
-    await folder.release();
   }
 }

@@ -14,4 +14,4 @@ export { compileScore, type Score } from "./scoring.ts";
 export { exportStep, type GenerateOptions, generate, StepModel } from "./step.ts";
 export { type Corpus, openText, readCorpus, readWith, type TextSource } from "./text.ts";
 export { type TokenIds, tokensOf, UNKNOWN, type Unit, Vocabulary } from "./vocabulary.ts";
-export { TokenWindows, windowFields, windowLoader } from "./windows.ts";
+export { streamsFor, TokenWindows, windowFields, windowLoader, windowsIn } from "./windows.ts";

@@ -93,6 +93,23 @@ describe("texts", () => {
     ]);
   });
 
+  test("have no byte-order marks, also where files were joined to one", async () => {
+    const { vocabulary, ids } = await read(file("marked.txt", "\uFEFFab\n\uFEFFba"));
+    expect([vocabulary.tokens, ids.length]).toEqual([["\n", "a", "b"], 5]);
+  });
+
+  test.each([
+    ["in a piece", 7, [0xe9, 65], 7],
+    ["behind letters of several bytes", 7, [0xe2, 0x82, 0xac, 0xc3, 0xa9, 0xff], 12],
+    ["in the second piece", 2 ** 20 - 1, [0xc3, 0xa9, 0xf6, 65], 2 ** 20 + 1],
+    ["cut at the end of a piece", 2 ** 20 - 1, [0xe9, 65], 2 ** 20 - 1],
+    ["at the end, a letter that is not whole", 4, [0xe2, 0x82], 4],
+  ])("tell the first wrong byte: %s", async (name, before, bytes, at) => {
+    const path = file("wrong.txt", Buffer.concat([Buffer.alloc(before, "a"), Buffer.from(bytes)]));
+    const value = bytes[at - before]!.toString(16);
+    await expect(read(path), name).rejects.toThrow(`(byte ${at}, 0x${value}, is wrong)`);
+  });
+
   test("that cannot be read say why", async () => {
     await expect(read(file("empty.txt", ""))).rejects.toThrow(/empty\.txt is empty/);
     await expect(read(file("latin.txt", Uint8Array.of(65, 0xe9, 66)))).rejects.toThrow(

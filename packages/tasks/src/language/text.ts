@@ -40,7 +40,7 @@ async function registered(id: string): Promise<TextSource> {
   const entry = dataEntry(id);
   const { bytes, origin } = await obtainFile(entry, "text");
   const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
-  const text = new TextDecoder("utf-8", { fatal: true }).decode(plain);
+  const text = withoutMarks(new TextDecoder("utf-8", { fatal: true }).decode(plain));
   return {
     id,
     title: entry.title,
@@ -104,28 +104,63 @@ async function isText(path: string): Promise<boolean> {
   }
 }
 
-async function* decoded(path: string): AsyncGenerator<string> {
+/** The bytes of a file, unpacked where its name says that it is packed. */
+function bytesOf(path: string): AsyncIterable<Buffer> {
   const file = createReadStream(path, { highWaterMark: CHUNK });
-  const bytes = path.endsWith(".gz") ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
-  if (bytes !== file) file.on("error", (error) => bytes.destroy(error));
+  if (!path.endsWith(".gz")) return file;
+  const unpacked = file.pipe(createGunzip({ chunkSize: CHUNK }));
+  file.on("error", (error) => unpacked.destroy(error));
+  return unpacked;
+}
+
+/** Marks the order of bytes; files joined to one have it inside, too, where it means nothing. */
+const withoutMarks = (text: string): string => text.replaceAll("\uFEFF", "");
+
+async function* decoded(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  let position = 0;
   try {
-    for await (const chunk of bytes) {
-      const text = decoder.decode(chunk as Buffer, { stream: true });
-      position += (chunk as Buffer).length;
+    for await (const chunk of bytesOf(path)) {
+      const text = withoutMarks(decoder.decode(chunk, { stream: true }));
       if (text !== "") yield text;
     }
     decoder.decode();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const near = Math.max(0, position - 3);
+    const { at, value } = await firstBadByte(path);
     throw new UserError(
-      `${path} is not text in UTF-8 (wrong bytes at or after byte ${near}); convert it first, ` +
+      `${path} is not text in UTF-8 (byte ${at}, 0x${value.toString(16)}, is wrong); convert it first, ` +
         "for example with `iconv -f ISO-8859-1 -t UTF-8`.",
       { cause: error },
     );
   }
+}
+
+/** Where a file ceases to be UTF-8, counted from 0: it is read again, since a decoder does not tell. */
+async function firstBadByte(path: string): Promise<{ at: number; value: number }> {
+  let [pending, done] = [Buffer.alloc(0), 0];
+  for await (const chunk of bytesOf(path)) {
+    const all = Buffer.concat([pending, chunk]);
+    /** The text of the first bytes, but for a character that is cut; undefined where one is wrong. */
+    const text = (bytes: number): string | undefined => {
+      try {
+        const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+        return decoder.decode(all.subarray(0, bytes), { stream: true });
+      } catch {
+        return undefined;
+      }
+    };
+    let [good, bad] = [0, all.length + 1];
+    while (bad - good > 1) {
+      const middle = (good + bad) >> 1;
+      if (text(middle) === undefined) bad = middle;
+      else good = middle;
+    }
+    const whole = Buffer.byteLength(text(good)!);
+    if (good < all.length) return { at: done + whole, value: all[whole]! };
+    pending = all.subarray(whole);
+    done += whole;
+  }
+  return { at: done, value: pending[0]! };
 }
 
 /** Whole tokens of a text, as lists; a word cut by the end of a piece goes on in the next. */

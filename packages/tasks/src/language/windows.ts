@@ -19,6 +19,33 @@ export const windowFields = (steps: number) =>
     keep: { dtype: "float32", shape: [1] },
   }) as const;
 
+/** Windows of a stream; throws UserError where a text is too short for one. */
+export function windowsIn(
+  length: number,
+  { rows, steps }: Pick<StreamOptions, "rows" | "steps">,
+): number {
+  const windows = Math.floor((length - 1) / (rows * steps));
+  if (windows > 0) return windows;
+  throw new UserError(
+    `the text to train on has ${length} tokens; ${rows} streams of ${steps} steps need ` +
+      `${rows * steps + 1}. Use a smaller --batch or --steps, or a longer text.`,
+  );
+}
+
+/**
+ * A short text needs updates more than it needs exact gradients: so many streams and steps at most that each stream
+ * has 32 windows; what the user gave stays.
+ */
+export function streamsFor(
+  length: number,
+  most: Pick<StreamOptions, "rows" | "steps">,
+  given: { readonly rows?: number | undefined; readonly steps?: number | undefined },
+): Pick<StreamOptions, "rows" | "steps"> {
+  const steps = given.steps ?? Math.max(1, Math.min(most.steps, Math.floor((length - 1) / 4)));
+  const fitting = Math.floor((length - 1) / (32 * steps));
+  return { rows: given.rows ?? Math.max(1, Math.min(most.rows, fitting)), steps };
+}
+
 /**
  * A text as `rows` streams that are read side by side, window after window, so that a recurrent network can
  * carry its state from one batch to the next: sample w · rows + n is window w of stream n. Each pass cuts the
@@ -33,13 +60,7 @@ export class TokenWindows implements Dataset {
 
   constructor(options: StreamOptions) {
     const { ids, rows, steps } = options;
-    this.windows = Math.floor((ids.length - 1) / (rows * steps));
-    if (this.windows === 0) {
-      throw new UserError(
-        `the text to train on has ${ids.length} tokens; ${rows} streams of ${steps} steps need ` +
-          `${rows * steps + 1}. Use a smaller --batch or --steps, or a longer text.`,
-      );
-    }
+    this.windows = windowsIn(ids.length, { rows, steps });
     this.fields = windowFields(steps);
     this.length = this.windows * rows;
     this.#options = options;

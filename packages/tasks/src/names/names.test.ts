@@ -111,8 +111,16 @@ describe.skipIf(!existsSync(mirror))("surnames (skipped without ../shared/data)"
     const { probabilities } = await session.run({ tokens: int(ids, 1, 7), length: int([7], 1) });
     const own = Number(probabilities.data[languages.indexOf(top[0].language)]);
     expect(own).toBeCloseTo(top[0].probability, 5);
+    const some = await names.predict(out, ["東", "Satoshi", ""], { extra: {} }, ui);
+    expect(some).toMatchObject({ results: [{ name: "Satoshi", top }] });
+    expect(some.failed).toMatchObject([{ input: "東" }, { input: "" }]);
     await expect(names.predict(out, [" "], { extra: {} }, ui)).rejects.toThrow(/input 1 is empty/);
     await expect(names.predict(out, ["東"], { extra: {} }, ui)).rejects.toThrow(/never saw: "東"/);
+  });
+
+  test("a batch larger than all names is all names", async () => {
+    const { result } = await trainOn("large", { models: ["lstm"], epochs: 1, batch: 100_000 });
+    expect(result.train.steps).toBe(1);
   });
 
   test("goes on bit for bit after an interruption", async () => {

@@ -1,5 +1,6 @@
 import { Dim, data, nn, onnx, ops, optim } from "tensorlane";
-import { type Fitted, fitModel, parameterCount } from "../fitting.ts";
+import { commandLine } from "../commandLine.ts";
+import { type Fitted, fitModel, lossesOf, parameterCount } from "../fitting.ts";
 import { Vocabulary } from "../language/index.ts";
 import { heatMap, lossCurves, Report } from "../report/index.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -13,6 +14,7 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { judge, NameDataset } from "./dataset.ts";
+import { names } from "./index.ts";
 import { type ModelName, NameNetwork } from "./network.ts";
 import { loadRunState, saveDetails } from "./runState.ts";
 import { baselineRows, resultTable, type ScoredRow, type Scores, scoresOf } from "./scores.ts";
@@ -22,7 +24,7 @@ import { loadSurnames, type SurnameSet } from "./surnames.ts";
 const recipe = { epochs: 8, batch: 64, lr: 0.004, embedding: 32, hidden: 96 };
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("names", options, ui);
+  const told = await RunFolder.finished("names", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadSurnames();
@@ -41,17 +43,15 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   nn.manualSeed(options.seed);
   const network = new NameNetwork(spec);
   if (options.quick) ui.notice("--quick: a shortened schedule; train without it for the best.");
-  const { folder, start } = await RunFolder.begin("names", options, ui);
-  try {
+  return RunFolder.train("names", options, async ({ folder, start }) => {
     const resume = await folder.plan(epochs, start, ui);
     await saveDetails(folder, { spec, characters: vocabulary.tokens, languages: set.languages });
     const training = { network, set, vocabulary, epochs, options, folder: folder.dir, resume };
     const trained = await trainNetwork(training, ui);
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, set, vocabulary, network, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Training {
@@ -70,7 +70,7 @@ async function trainNetwork(training: Training, ui: TaskUi): Promise<Fitted> {
   const { seed, batch = recipe.batch, lr = recipe.lr } = options;
   const names = new NameDataset(set.train, vocabulary, network.spec.length);
   const loader = new data.DataLoader(names, {
-    batchSize: batch,
+    batchSize: Math.min(batch, names.length),
     shuffle: true,
     seed,
     dropLast: true,
@@ -127,8 +127,9 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     data: set.id,
     train: {
       model: network.spec.model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: history.map(({ validation }) => validation?.error ?? null),
+      validationMeasure: "share of names told wrongly; the least is kept",
       parameters: parameterCount(network),
       bestEpoch: bestEpoch + 1,
       steps,
@@ -171,7 +172,7 @@ function buildReport(
     title: `Names: ${set.title}`,
     subtitle: `${model}: ${(100 * scores.accuracy).toFixed(1)} % of ${scores.names} test names told rightly, ${(100 * scores.balanced).toFixed(1)} % with each language counted alike`,
     notices: warnings.map((text) => ({ kind: "warning" as const, text })),
-    footer: `tensorlane train names --model ${model} --seed ${options.seed}${options.quick ? " --quick" : ""}`,
+    footer: commandLine(names, options),
   });
   report.section("Results").table(table);
   report.text(set.notes.map((note) => `- ${note}`).join("\n"));

@@ -1,8 +1,10 @@
 import { stringify } from "csv-stringify/sync";
 import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
+import { checkEnding, readInputs } from "../inputs.ts";
 import { RunFolder, writeFileAtomic } from "../runFolder.ts";
 import type { CommandResult, PredictOptions, TaskUi } from "../task.ts";
+import { counted } from "../wording.ts";
 import { judge, largest, ofRoot, softmax } from "./judging.ts";
 import { isTreeModel } from "./networks.ts";
 import { loadRunState } from "./runState.ts";
@@ -16,14 +18,15 @@ export async function predict(
   options: PredictOptions,
   ui: TaskUi,
 ): Promise<CommandResult> {
+  checkEnding(options.out, "the results are CSV", [".csv", ".txt"]);
   const folder = await RunFolder.open(dir);
   const { network, vocabulary } = await loadRunState(folder);
   if (inputs.length === 0) {
     throw new UserError('predict takes sentences in quotes, e.g. "a fine film.", or trees.');
   }
-  const trees = inputs.map(treeOf);
+  const { given, values: trees, left } = await readInputs(inputs, treeOf, ui);
   const { model } = network.spec;
-  if (isTreeModel(model) && inputs.some((text) => !isTree(text))) {
+  if (isTreeModel(model) && given.some((text) => !isTree(text))) {
     ui.notice(
       `${model} reads parse trees; plain text has none, so each word is joined with all that follow it ` +
         "(right-branching). Give a tree in brackets for the best judgement.",
@@ -49,9 +52,9 @@ export async function predict(
   const csv = stringify(lines);
   if (options.out) {
     await writeFileAtomic(options.out, csv);
-    ui.notice(`${options.out}: ${sentences.length} sentences`);
+    ui.notice(`${options.out}: ${counted(sentences.length, "sentence")}`);
   } else ui.write(csv);
-  return { dir: folder.dir, model, sentences, ...(options.out && { path: options.out }) };
+  return { dir: folder.dir, model, sentences, ...left, ...(options.out && { path: options.out }) };
 }
 
 /** Text that begins as a node does. */

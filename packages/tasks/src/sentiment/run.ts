@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { nn } from "tensorlane";
+import { commandLine } from "../commandLine.ts";
 import { UserError } from "../errors.ts";
 import { lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
@@ -12,6 +13,7 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { exportNetwork } from "./exporting.ts";
+import { sentiment } from "./index.ts";
 import { judge } from "./judging.ts";
 import { buildNetwork, type ModelName, type Recipe, recipes } from "./networks.ts";
 import { buildReport } from "./report.ts";
@@ -59,7 +61,7 @@ function recipeFor(options: TrainOptions): Recipe {
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
   const extra = options.extra as SentimentExtra;
-  const told = await RunFolder.finished("sentiment", options, ui);
+  const told = await RunFolder.finished("sentiment", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const bank = await loadBank(options.data, ui);
@@ -87,8 +89,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   }
   if (options.quick)
     ui.notice("--quick: a shortened schedule; train without it for the best figures.");
-  const { folder, start } = await RunFolder.begin("sentiment", options, ui);
-  try {
+  return RunFolder.train("sentiment", options, async ({ folder, start }) => {
     let resume = start === "resumed";
     const planned = (folder.info.details as unknown as Partial<RunDetails>).epochs;
     if (resume && planned !== undefined && planned !== recipe.epochs) {
@@ -113,11 +114,10 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, bank, vocabulary, network, recipe, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Finished {
@@ -149,7 +149,7 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   for (const text of warnings) ui.warn(text);
   const parameters = parameterCount(network);
   await folder.write(runFiles.model, await exportNetwork(network, vocabulary));
-  const command = `tensorlane train sentiment --data ${options.data} --model ${spec.model} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(sentiment, options);
   await folder.write(
     runFiles.report,
     buildReport({
@@ -165,6 +165,8 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
       model: spec.model,
       losses: lossesOf(trained),
       dev: history.map(({ validation }) => validation?.accuracy ?? null),
+      validationMeasure:
+        "dev: share of sentences judged rightly, of five classes; the most is kept",
       bestEpoch: bestEpoch + 1,
       steps,
       parameters,

@@ -54,6 +54,7 @@ describe.each(sentiment.models)("%s", (model) => {
     const { out, result } = await trainOn(model, { models: [model], epochs: 14 });
     const { losses } = result.train;
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     expect(losses.at(-1)!).toBeLessThan(0.8 * losses[0]);
     const { ui } = quietUi();
     const again = await sentiment.evaluate(out, { extra: {} }, ui);
@@ -146,6 +147,10 @@ test("predict takes sentences and trees, and says what it does with plain text",
   expect(written.join("")).toMatch(/^sentence,label,class,probability\na good film,\d,/);
   expect(said.join("\n")).toMatch(/right-branching/);
   expect(said.join("\n")).toMatch(/Not seen in training: a\./);
+  expect(await ask("good .", "(2 (2 good)")).toMatchObject({
+    sentences: [{ text: "good ." }],
+    failed: [{ input: "(2 (2 good)", reason: expect.stringMatching(/the line ends/) }],
+  });
   await expect(ask()).rejects.toThrow(/takes sentences/);
   await expect(ask("  ")).rejects.toThrow(/input 1 has no words/);
   await expect(ask("(2 (2 good)")).rejects.toThrow(/input 1:1:12: the line ends/);

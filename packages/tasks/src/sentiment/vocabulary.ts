@@ -43,7 +43,10 @@ export async function readVectors(path: string, vocabulary: Vocabulary): Promise
   try {
     for await (const text of createInterface({ input: createReadStream(path), crlfDelay: 2 })) {
       line++;
-      const fields = text.trimEnd().split(" ");
+      const fields = text
+        .replace(/^\uFEFF/, "")
+        .trimEnd()
+        .split(" ");
       if (line === 1 && fields.length === 2) continue;
       const width = fields.length - 1;
       if (size === 0) size = width;

@@ -34,13 +34,15 @@ const [FIRST, LAST] = [new Date(1970, 0, 1, 12), new Date(2069, 11, 31, 12)];
 const DAY = 86_400_000;
 const DAYS = Math.round((LAST.getTime() - FIRST.getTime()) / DAY) + 1;
 
-const about: Pick<PairSet, "title" | "notes" | "unit"> = {
+const about: Pick<PairSet, "title" | "notes" | "unit" | "groupedBy"> = {
   title: "dates as people write them, to ISO",
   unit: "character",
+  groupedBy: "format",
   notes: [
     "Made, not collected: the task and 13 of the 20 formats are those of rasmusbergpalm/normalization (2016), known " +
       "from the course Sequence Models of deeplearning.ai; the others have ordinals and short weekdays.",
-    "Days from 1970 to 2069, each at most once: no day of the test part stands in training in any format.",
+    "Days from 1970 to 2069, each at most once: no day of the test part stands in training in any format. Two digits of a " +
+      "year then mean one year; years outside are never seen, and are not to be expected right.",
     "Dates are read in lower case and without commas, as there.",
   ],
 };
@@ -48,6 +50,14 @@ const about: Pick<PairSet, "title" | "notes" | "unit"> = {
 /** Lower case, no commas, single spaces. */
 export const normalizeDate = (text: string): string =>
   text.toLowerCase().replaceAll(",", "").replace(/\s+/g, " ").trim();
+
+/** What a source says that no training date says, in words: a year of another century. */
+export function unseenInDate(source: string): string | undefined {
+  const year = /(?<!\d)\d{4}(?!\d)/.exec(source)?.[0];
+  const [first, last] = [FIRST.getFullYear(), LAST.getFullYear()];
+  if (year === undefined || (+year >= first && +year <= last)) return undefined;
+  return `the year ${year}: it learnt ${first} to ${last}`;
+}
 
 /** So many different days, each written in a format drawn for it. */
 export function madeDates(count: number): { about: typeof about; pairs: readonly Pair[] } {
@@ -58,8 +68,9 @@ export function madeDates(count: number): { about: typeof about; pairs: readonly
     [days[i], days[at]] = [days[at], days[i]];
     // At noon: no change of the clocks moves it to another day.
     const date = new Date(FIRST.getFullYear(), 0, 1 + days[i], 12);
-    const written = format(date, dateFormats[random.integer(dateFormats.length)]);
-    return { source: normalizeDate(written), target: format(date, "yyyy-MM-dd") };
+    const group = dateFormats[random.integer(dateFormats.length)];
+    const source = normalizeDate(format(date, group));
+    return { source, target: format(date, "yyyy-MM-dd"), group };
   });
   return { about, pairs };
 }

@@ -3,13 +3,16 @@ import { data } from "tensorlane";
 import { UserError } from "../errors.ts";
 import { textOf } from "../forecast/data/table.ts";
 import type { Unit } from "../language/index.ts";
-import { madeDates, normalizeDate } from "./dates.ts";
+import { counted } from "../wording.ts";
+import { madeDates, normalizeDate, unseenInDate } from "./dates.ts";
 import { madeNumbers } from "./numbers.ts";
 
 /** What is read, and what is to be written. */
 export interface Pair {
   readonly source: string;
   readonly target: string;
+  /** The kind of the source, by which scores are told apart. */
+  readonly group?: string;
 }
 
 /** Pairs in three parts, of which no two share a source. */
@@ -19,6 +22,8 @@ export interface PairSet {
   readonly notes: readonly string[];
   /** What a token of the target is; sources are read character by character. */
   readonly unit: Unit;
+  /** What the pairs' groups are, in a word ("digits"); undefined where they have none. */
+  readonly groupedBy?: string;
   readonly train: readonly Pair[];
   readonly validation: readonly Pair[];
   readonly test: readonly Pair[];
@@ -27,6 +32,11 @@ export interface PairSet {
 /** How a source is written before it is read; predictions do the same. */
 export const normalizers: Readonly<Record<string, (source: string) => string>> = {
   dates: normalizeDate,
+};
+
+/** What a source has that the made pairs never have, in words, where nothing else would tell. */
+export const unseen: Readonly<Record<string, (source: string) => string | undefined>> = {
+  dates: unseenInDate,
 };
 
 /** Pairs made: enough to learn from, while most dates and numbers are never shown. */
@@ -38,10 +48,13 @@ const SPLIT_SEED = 1;
 /** Pairs of a made data set, or of a text file: source, tab, target a line. `quick` makes a fifth of them. */
 export async function loadPairs(source: string, quick: boolean): Promise<PairSet> {
   const train = quick ? MADE.train / 5 : MADE.train;
-  const count = train + MADE.validation + MADE.test;
-  if (source === "dates" || source === "numbers") {
-    const made = source === "dates" ? madeDates(count) : madeNumbers(count);
-    return { id: source, ...made.about, ...cut(made.pairs, MADE.validation, MADE.test) };
+  if (source === "dates") {
+    const { about, pairs } = madeDates(train + MADE.validation + MADE.test);
+    return { id: source, ...about, ...cut(pairs, MADE.validation, MADE.test) };
+  }
+  if (source === "numbers") {
+    const { about, ...parts } = madeNumbers({ ...MADE, train });
+    return { id: source, ...about, ...parts };
   }
   const pairs = shuffled(readPairs(await readText(source), source));
   const part = Math.max(1, Math.round(pairs.length / 10));
@@ -58,7 +71,8 @@ async function readText(path: string): Promise<string> {
   if ((await stat(path)).isDirectory()) {
     throw new UserError(`${path} is a folder; give one text file: source, tab, target a line.`);
   }
-  const text = textOf(await readFile(path));
+  // Files joined to one have byte-order marks inside, too.
+  const text = textOf(await readFile(path)).replaceAll("\uFEFF", "");
   // What a decoder writes for bytes that are none of its encoding; NUL stands in no text either.
   if (!/[\0\uFFFD]/.test(text)) return text;
   throw new UserError(`${path} is not text in UTF-8 or UTF-16; save it as UTF-8 first.`);
@@ -96,6 +110,6 @@ export function readPairs(text: string, path: string): readonly Pair[] {
   }
   if (pairs.size >= 10) return [...pairs.values()];
   throw new UserError(
-    `${path} holds ${pairs.size} different sources; at least 10 are needed: training, validation and test.`,
+    `${path} holds ${counted(pairs.size, "different source")}; at least 10 are needed: training, validation and test.`,
   );
 }

@@ -14,7 +14,7 @@ export interface ReportInput {
   readonly trained: Fitted;
   readonly written: readonly Written[];
   readonly scores: Scores;
-  readonly table: Table;
+  readonly tables: readonly Table[];
   readonly warnings: readonly string[];
   readonly parameters: number;
   readonly command: string;
@@ -25,14 +25,15 @@ const [MAPS, MISTAKES] = [4, 20];
 
 /** The HTML report of a training run. */
 export function buildReport(input: ReportInput): string {
-  const { set, network, scores, table, warnings, command } = input;
+  const { set, network, scores, tables, warnings, command } = input;
   const report = new Report({
     title: `Translate: ${set.title}`,
     subtitle: `${network.spec.model}: ${(100 * scores.exact).toFixed(2)} % of ${scores.pairs} test sources right to the last letter`,
     notices: warnings.map((text) => ({ kind: "warning" as const, text })),
     footer: command,
   });
-  report.section("Results").table(table);
+  report.section("Results");
+  for (const table of tables) report.table(table);
   addAttention(report, input);
   addMistakes(report, input);
   report.section("Training");
@@ -97,16 +98,17 @@ function addTraining(report: Report, input: ReportInput): void {
         {
           name: network.spec.model,
           train: history.map(({ loss }) => loss),
-          validation: history.map(({ validation }) => validation!.errorRate),
+          validation: history.map(({ validation }) => 1 - validation!.exact),
           best: bestEpoch + 1,
         },
       ],
-      label: "cross entropy of a token; share of wrong letters",
+      label: "cross entropy of a token; share of texts that are not right",
       unit: "nats",
       log: false,
     }),
-    "Training: mean cross entropy of a token, more and more of them behind the network's own tokens. Validation: letters " +
-      "wrong in what it writes by itself; the epoch with the fewest is kept, the test part takes no part in the choice.",
+    "Training: mean cross entropy of a token, more and more of them behind the network's own tokens. Validation: texts " +
+      "that it writes by itself and not right to the last letter. The epoch with the fewest is kept, of equal ones that with " +
+      "the fewest wrong letters; the test part takes no part in the choice.",
   );
   report.facts({
     data: set.id,

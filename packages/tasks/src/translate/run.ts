@@ -1,5 +1,6 @@
 import { nn } from "tensorlane";
-import { type Fitted, parameterCount } from "../fitting.ts";
+import { commandLine } from "../commandLine.ts";
+import { type Fitted, lossesOf, parameterCount } from "../fitting.ts";
 import { RunFolder, runFiles, writeFileAtomic } from "../runFolder.ts";
 import type {
   EvaluateOptions,
@@ -10,10 +11,19 @@ import type {
   TrainResult,
 } from "../task.ts";
 import { exportTranslator } from "./exporting.ts";
+import { translate } from "./index.ts";
 import { loadPairs, type PairSet } from "./pairs.ts";
 import { buildReport } from "./report.ts";
 import { loadRunState, saveSpec } from "./runState.ts";
-import { baselineRows, resultTable, type ScoredRow, type Scores, scoresOf } from "./scores.ts";
+import {
+  baselineRows,
+  groupTable,
+  resultTable,
+  type ScoredRow,
+  type Scores,
+  scoresByGroup,
+  scoresOf,
+} from "./scores.ts";
 import { trainNetwork } from "./training.ts";
 import {
   longest,
@@ -64,7 +74,7 @@ const describe = (set: PairSet): string =>
   `${set.title} (${set.train.length} pairs, ${set.validation.length} for validation, ${set.test.length} for the test)`;
 
 export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainResult> {
-  const told = await RunFolder.finished("translate", options, ui);
+  const told = await RunFolder.finished("translate", options);
   if (told) return told;
   // First the data, then the folder: what cannot be read leaves nothing behind and gives up no old run.
   const set = await loadPairs(options.data, options.quick);
@@ -76,8 +86,7 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
   const network = new Translator(spec, tokens);
   if (options.quick)
     ui.notice("--quick: fewer pairs, a shorter schedule; train without it for the best.");
-  const { folder, start } = await RunFolder.begin("translate", options, ui);
-  try {
+  return RunFolder.train("translate", options, async ({ folder, start }) => {
     const resume = await folder.plan(recipe.epochs, start, ui);
     await saveSpec(folder, spec, tokens);
     const { seed } = options;
@@ -85,11 +94,10 @@ export async function train(options: TrainOptions, ui: TaskUi): Promise<TrainRes
       { network, set, recipe, seed, folder: folder.dir, resume },
       ui,
     );
-    if (trained.fit.outcome === "interrupted") return await folder.interrupted();
+    if (trained.fit.outcome === "interrupted")
+      return await folder.interrupted({ losses: lossesOf(trained) });
     return await finish({ folder, options, set, network, recipe, trained }, ui);
-  } finally {
-    await folder.release();
-  }
+  });
 }
 
 interface Finished {
@@ -105,9 +113,9 @@ interface Finished {
 async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   const { folder, options, set, network, recipe, trained } = run;
   const { model } = network.spec;
-  const { written, scores, rows } = await scoreTest(network, set);
-  const table = resultTable(`${set.title}: the test part`, rows);
-  ui.table(table);
+  const { written, scores, rows, groups } = await scoreTest(network, set);
+  const tables = tablesOf(set, rows, groups);
+  for (const table of tables) ui.table(table);
   const lost = rows.filter(({ kind, exact }) => kind === "baseline" && exact >= scores.exact);
   const warnings = [
     ...(options.quick ? ["Shortened (`--quick`): longer training does better."] : []),
@@ -118,11 +126,11 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
   const files = await exportTranslator(network);
   for (const part of ["encoder", "decoder"] as const)
     await folder.write(`${part}.onnx`, files[part]);
-  const command = `tensorlane train translate --data ${options.data} --model ${model} --seed ${options.seed}${options.quick ? " --quick" : ""}`;
+  const command = commandLine(translate, options);
   await folder.write(
     runFiles.report,
     buildReport({
-      ...{ set, network, recipe, trained, written, scores, table },
+      ...{ set, network, recipe, trained, written, scores, tables },
       warnings,
       parameters,
       command,
@@ -135,14 +143,16 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
     data: set.id,
     train: {
       model,
-      losses: history.map(({ loss }) => loss),
+      losses: lossesOf(trained),
       validation: history.map(({ validation }) => validation?.exact ?? null),
+      validationMeasure:
+        "share of texts that are right to the last letter; the most, of equal ones the fewest wrong letters, is kept",
       bestEpoch: bestEpoch + 1,
       steps,
       parameters,
       seconds: Number(trained.seconds.toFixed(2)),
     },
-    metrics: metricsOf(scores, rows),
+    metrics: metricsOf(set, { scores, rows, groups }),
   };
   await folder.writeJson(runFiles.results, { ...result, dir: "." });
   await folder.update({
@@ -157,16 +167,29 @@ async function finish(run: Finished, ui: TaskUi): Promise<TrainResult> {
 /** What the network writes for the test part, beside the baselines. */
 async function scoreTest(network: Translator, set: PairSet) {
   const written = await (await writer(network, set.test))();
-  const scores = scoresOf(
-    set.test,
-    written.map(({ text }) => text),
-  );
+  const texts = written.map(({ text }) => text);
+  const scores = scoresOf(set.test, texts);
   const own: ScoredRow = { name: network.spec.model, kind: "model", ...scores };
-  return { written, scores, rows: [own, ...baselineRows(set)] };
+  const groups = scoresByGroup(set.test, texts);
+  return { written, scores, rows: [own, ...baselineRows(set)], groups };
 }
 
-const metricsOf = (scores: Scores, rows: readonly ScoredRow[]) => ({
+type Scored = Omit<Awaited<ReturnType<typeof scoreTest>>, "written">;
+
+function tablesOf(set: PairSet, rows: readonly ScoredRow[], groups: ReadonlyMap<string, Scores>) {
+  const grouped = groupTable(set, groups);
+  return [resultTable(`${set.title}: the test part`, rows), ...(grouped ? [grouped] : [])];
+}
+
+const metricsOf = ({ groupedBy }: PairSet, { scores, rows, groups }: Scored) => ({
   ...scores,
+  ...(groupedBy && {
+    by: {
+      [groupedBy]: Object.fromEntries(
+        Array.from(groups, ([group, { pairs, exact }]) => [group, { pairs, exact }]),
+      ),
+    },
+  }),
   baselines: Object.fromEntries(
     rows
       .filter(({ kind }) => kind === "baseline")
@@ -183,9 +206,9 @@ export async function evaluate(
   const network = await loadRunState(folder);
   const { data, quick } = folder.info.settings;
   const set = await loadPairs(options.data ?? data, quick);
-  const { scores, rows } = await scoreTest(network, set);
-  ui.table(resultTable(`${set.title}: the test part`, rows));
-  return { dir: folder.dir, data: set.id, metrics: metricsOf(scores, rows) };
+  const { scores, rows, groups } = await scoreTest(network, set);
+  for (const table of tablesOf(set, rows, groups)) ui.table(table);
+  return { dir: folder.dir, data: set.id, metrics: metricsOf(set, { scores, rows, groups }) };
 }
 
 /** `--out dates.onnx` gives `dates.encoder.onnx` and `dates.decoder.onnx`. */

@@ -22,6 +22,27 @@ export function scoresOf(pairs: readonly Pair[], texts: readonly string[]): Scor
   return { pairs: pairs.length, exact: exact / pairs.length, errorRate: edits / letters };
 }
 
+/** Scores of each group of pairs, in the order of the groups' names ("10" behind "9"). */
+export function scoresByGroup(
+  pairs: readonly Pair[],
+  texts: readonly string[],
+): ReadonlyMap<string, Scores> {
+  const members = new Map<string, number[]>();
+  for (const [i, { group }] of pairs.entries()) {
+    if (group === undefined) continue;
+    const own = members.get(group) ?? [];
+    members.set(group, own);
+    own.push(i);
+  }
+  const ordered = [...members].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+  const of = (rows: readonly number[]): Scores =>
+    scoresOf(
+      rows.map((i) => pairs[i]),
+      rows.map((i) => texts[i]),
+    );
+  return new Map(ordered.map(([group, rows]) => [group, of(rows)]));
+}
+
 export interface ScoredRow extends Scores {
   readonly name: string;
   readonly kind: NonNullable<Row["kind"]>;
@@ -76,3 +97,23 @@ export const resultTable = (caption: string, rows: readonly ScoredRow[]): Table 
     cells: { name, exact: 100 * exact, errorRate: 100 * errorRate, pairs },
   })),
 });
+
+/** The network's scores of each group of sources; undefined where the pairs have no groups. */
+export function groupTable(
+  { title, groupedBy }: Pick<PairSet, "title" | "groupedBy">,
+  groups: ReadonlyMap<string, Scores>,
+): Table | undefined {
+  if (groupedBy === undefined || groups.size === 0) return undefined;
+  return {
+    caption: `${title}: the test part by ${groupedBy}`,
+    columns: [
+      { key: "group", label: groupedBy },
+      { key: "exact", label: "right to the last letter", unit: "%", digits: 2 },
+      { key: "errorRate", label: "letters wrong", unit: "%", digits: 2 },
+      { key: "pairs", label: "sources" },
+    ],
+    rows: Array.from(groups, ([group, { exact, errorRate, pairs }]) => ({
+      cells: { group, exact: 100 * exact, errorRate: 100 * errorRate, pairs },
+    })),
+  };
+}

@@ -3,7 +3,7 @@ import { type Fitted, fitModel } from "../fitting.ts";
 import type { TaskUi } from "../task.ts";
 import { PairDataset } from "./dataset.ts";
 import type { PairSet } from "./pairs.ts";
-import { scoresOf } from "./scores.ts";
+import { type Scores, scoresOf } from "./scores.ts";
 import type { Recipe, Translator } from "./translator.ts";
 import { writer } from "./writing.ts";
 
@@ -16,6 +16,13 @@ export interface TrainingRun {
   readonly folder: string;
   readonly resume: boolean;
 }
+
+/**
+ * What the epoch is chosen by, least first: texts that are wrong; where as many are, a share below one of wrong letters
+ * decides, so that epochs are told apart also where no text is right yet.
+ */
+export const wrongness = ({ pairs, exact, errorRate }: Scores): number =>
+  Math.round((1 - exact) * pairs) + errorRate / (1 + errorRate);
 
 /** Trains on the training part; the epoch that writes most validation texts rightly is kept. */
 export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Fitted> {
@@ -34,8 +41,8 @@ export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Fitted
   const write = await writer(network, set.validation);
   const validation = async () => {
     const texts = (await write()).map(({ text }) => text);
-    const { exact, errorRate } = scoresOf(set.validation, texts);
-    return { exact, errorRate };
+    const scores = scoresOf(set.validation, texts);
+    return { exact: scores.exact, wrongness: wrongness(scores) };
   };
   return fitModel(
     {
@@ -48,7 +55,7 @@ export async function trainNetwork(run: TrainingRun, ui: TaskUi): Promise<Fitted
       epochs,
       seed,
       validation,
-      monitor: "errorRate",
+      monitor: "wrongness",
       describe: ({ exact }) => `${(100 * exact).toFixed(1)} % right`,
       folder,
       resume,

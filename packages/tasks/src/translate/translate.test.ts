@@ -6,11 +6,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import { planTrain, type TrainRequest } from "../plan.ts";
 import { RunFolder } from "../runFolder.ts";
 import { killAndResume, quietUi, startCommand } from "../testing.ts";
-import { madeDates } from "./dates.ts";
+import { madeDates, unseenInDate } from "./dates.ts";
 import { translate } from "./index.ts";
-import { loadPairs, readPairs } from "./pairs.ts";
+import { loadPairs, type Pair, readPairs } from "./pairs.ts";
 import { loadRunState } from "./runState.ts";
-import { search, writer } from "./writing.ts";
+import { groupTable, scoresByGroup } from "./scores.ts";
+import { wrongness } from "./training.ts";
+import { type Candidate, search, writer } from "./writing.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "tensorlane-translate-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -38,6 +40,7 @@ describe.each(translate.models)("%s", (model) => {
   test("learns, evaluates alike, and writes the same in plain onnxruntime", async () => {
     const { out, result } = await trainOn(model, { models: [model], epochs: 25 });
     expect(result.status).toBe("finished");
+    expect(result.train.validationMeasure).toMatch(/is kept/);
     expect(Number(result.metrics.exact)).toBeGreaterThan(0.5);
     const again = await translate.evaluate(out, { extra: {} }, quietUi().ui);
     expect(again.metrics).toEqual(result.metrics);
@@ -82,6 +85,8 @@ test("goes on bit for bit after an interruption", async () => {
   } as AbortSignal;
   const first = await trainOn("cut", {}, signal);
   expect(first.result.status).toBe("interrupted");
+  // The epochs that are whole are told.
+  expect(first.result.train.losses).toEqual(straight.result.train.losses.slice(0, 1));
   const resumed = await trainOn("cut", { resume: true });
   expect(resumed.said.join()).toMatch(/continues after step 1\d of/);
   for (const file of ["best.safetensors", "last.safetensors", "encoder.onnx", "decoder.onnx"]) {
@@ -90,17 +95,59 @@ test("goes on bit for bit after an interruption", async () => {
   }
 });
 
-test.each(["dates", "numbers"])(
-  "%s: no part shares a source or a target with another",
-  async (id) => {
-    const [full, quick] = [await loadPairs(id, false), await loadPairs(id, true)];
-    const all = [...full.train, ...full.validation, ...full.test];
-    expect(all).toHaveLength(23_000);
-    expect(new Set(all.map(({ source }) => source)).size).toBe(23_000);
-    expect(new Set(all.map(({ target }) => target)).size).toBe(23_000);
-    expect(quick.test).toEqual(full.test);
-  },
-);
+test("dates: no part shares a source or a target with another", async () => {
+  const [full, quick] = [await loadPairs("dates", false), await loadPairs("dates", true)];
+  const all = [...full.train, ...full.validation, ...full.test];
+  expect(all).toHaveLength(23_000);
+  expect(new Set(all.map(({ source }) => source)).size).toBe(23_000);
+  expect(new Set(all.map(({ target }) => target)).size).toBe(23_000);
+  expect(quick.test).toEqual(full.test);
+});
+
+test("numbers: every length alike in training, none in two parts, those with words of their own learnt", async () => {
+  const [full, quick] = [await loadPairs("numbers", false), await loadPairs("numbers", true)];
+  const { train, validation, test: tested } = full;
+  expect([train.length, validation.length, tested.length]).toEqual([20_000, 1_000, 2_000]);
+  expect(quick.test).toEqual(tested);
+  const counts = (pairs: readonly Pair[]) =>
+    Array.from({ length: 6 }, (_, i) => pairs.filter(({ group }) => group === `${i + 1}`).length);
+  for (const count of counts(train)) expect(Math.abs(count - 20_000 / 6)).toBeLessThan(200);
+  expect(counts(tested)).toEqual([0, 18, 180, 601, 601, 600]);
+  expect(counts(validation)).toEqual([0, 9, 90, 301, 300, 300]);
+  const [learnt, chosen, asked] = [train, validation, tested].map(
+    (pairs) => new Set(pairs.map(({ source }) => source)),
+  );
+  expect([chosen.size, asked.size]).toEqual([1_000, 2_000]);
+  for (const source of chosen) expect(learnt.has(source) || asked.has(source)).toBe(false);
+  for (const source of asked) expect(learnt.has(source)).toBe(false);
+  for (let n = 0; n < 20; n++) expect(learnt.has(String(n)), String(n)).toBe(true);
+});
+
+test("the epoch with most right texts is kept; of equal ones that with fewer wrong letters", async () => {
+  const scores = (exact: number, errorRate: number) => ({ pairs: 1000, exact, errorRate });
+  expect(wrongness(scores(0.893, 0.05))).toBeLessThan(wrongness(scores(0.888, 0.01)));
+  expect(wrongness(scores(0, 0.5))).toBeLessThan(wrongness(scores(0, 0.9)));
+  expect(wrongness(scores(0.001, 9))).toBeLessThan(wrongness(scores(0, 0)));
+  const { result } = await trainOn("chosen", { epochs: 6 });
+  const { validation, bestEpoch } = result.train as never as {
+    validation: number[];
+    bestEpoch: number;
+  };
+  expect(validation[bestEpoch - 1]).toBe(Math.max(...validation));
+});
+
+test("scores are told apart by group, in the order of their numbers", () => {
+  const of = (source: string, target: string, group: string): Pair => ({ source, target, group });
+  const asked = [of("10", "ten", "10"), of("9", "nine", "9"), of("8", "eight", "9")];
+  const groups = scoresByGroup(asked, ["ten", "nine", "nine"]);
+  expect(Array.from(groups, ([group, { pairs, exact }]) => [group, pairs, exact])).toEqual([
+    ["9", 2, 0.5],
+    ["10", 1, 1],
+  ]);
+  const table = groupTable({ title: "t", groupedBy: "digits" }, groups);
+  expect(table?.rows.map(({ cells }) => cells.group)).toEqual(["9", "10"]);
+  expect(groupTable({ title: "t" }, groups)).toBeUndefined();
+});
 
 test("dates mean the day that is written", () => {
   const spelled = madeDates(2000).pairs.filter(({ source }) => /^[a-z]+ \d+ \d{4}$/.test(source));
@@ -110,19 +157,37 @@ test("dates mean the day that is written", () => {
   }
 });
 
+test("a year that no date of training has is told", () => {
+  expect(unseenInDate("12 august 1969")).toMatch(/the year 1969: it learnt 1970 to 2069/);
+  for (const known of ["3 may 1970", "31 december 2069", "5/3/69"])
+    expect(unseenInDate(known)).toBeUndefined();
+});
+
 test("predict writes the likeliest texts; what cannot be read is told", async () => {
   const { out } = await trainOn("asked", { epochs: 1 });
   const { ui, written } = quietUi();
   const ask = (...inputs: string[]) => translate.predict(out, inputs, { extra: { beam: 3 } }, ui);
-  const { results } = (await ask("abc")) as never as { results: { candidates: unknown[] }[] };
-  expect(results[0].candidates).toHaveLength(3);
+  const { results, ranking } = (await ask("abc")) as never as {
+    results: { text: string; candidates: Candidate[] }[];
+    ranking: string;
+  };
+  const [{ text, candidates }] = results;
+  expect(candidates).toHaveLength(3);
+  expect(candidates[0].text).toBe(text);
+  expect(ranking).toMatch(/^score: mean log-probability/);
+  const scores = candidates.map(({ score }) => score);
+  expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  for (const { score, probability } of candidates)
+    expect(score).toBeGreaterThan(Math.log(probability));
   expect(written.join("")).toMatch(/^source,text,probability\nabc,/);
+  const some = await ask("abz", "abc");
+  expect(some).toMatchObject({ results: [{ input: "abc" }], failed: [{ input: "abz" }] });
   await expect(ask()).rejects.toThrow(/takes sources/);
   await expect(ask("")).rejects.toThrow(/input 1 is empty/);
   await expect(ask("abz")).rejects.toThrow(/never saw: "z"/);
   await expect(ask("abcabcabcabc")).rejects.toThrow(/more than 5 characters/);
   expect(() => readPairs("a\tb\nc\n", "x.tsv")).toThrow(/x\.tsv:2: expected a source, one tab/);
-  expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different sources/);
+  expect(() => readPairs("a\tb\n", "x.tsv")).toThrow(/holds 1 different source;/);
   await expect(loadPairs(scratch, false)).rejects.toThrow(/is a folder; give one text file/);
   const binary = join(scratch, "binary.tsv");
   writeFileSync(binary, new Uint8Array(64).fill(0xd3));

@@ -86,10 +86,16 @@ function lookedAt(
 /** One text that a beam search found. */
 export interface Candidate {
   readonly text: string;
+  /** Mean log-probability of its tokens, the end included: what it is ranked by, so that long texts are not put last. */
+  readonly score: number;
+  /** Of the whole text. */
   readonly probability: number;
 }
 
-/** The likeliest texts for one source, best first, by a beam of `rows`. */
+/** What candidates are ranked by, for those who read them. */
+export const RANKING = "score: mean log-probability of a token, the end included; highest first";
+
+/** Texts for one source, best first by their score, found by a beam of `rows`. */
 export async function search(
   network: Translator,
   source: string,
@@ -150,8 +156,9 @@ export async function search(
     // As many as in greedy writing, where the end counts.
     maxLength: spec.targetLength + 1,
   });
-  return found.slice(0, rows).map(({ tokens: ids, logProbability }) => ({
+  return found.slice(0, rows).map(({ tokens: ids, logProbability, score }) => ({
     text: tokens.textOf(ids),
+    score,
     probability: Math.exp(logProbability),
   }));
 }

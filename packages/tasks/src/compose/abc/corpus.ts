@@ -2,6 +2,7 @@ import { data } from "tensorlane";
 import { UserError } from "../../errors.ts";
 import { openText, type TokenIds } from "../../language/index.ts";
 import type { TaskUi } from "../../task.ts";
+import { counted } from "../../wording.ts";
 import { END } from "./tokens.ts";
 import { readTuneBook, type Tune } from "./tune.ts";
 
@@ -64,6 +65,14 @@ const LEAST = 10;
 /** Of ten tunes one is for the test and one for validation, whatever the model's seed. */
 const SPLIT_SEED = 1;
 
+/** Some of the titles, in brackets. */
+function named(titles: readonly string[]): string {
+  const [shown, rest] = [titles.slice(0, 5), titles.length - 5];
+  if (shown.length === 0) return "";
+  const list = shown.map((title) => (title === "" ? "one without a title" : JSON.stringify(title)));
+  return ` (${list.join(", ")}${rest > 0 ? ` and ${rest} more` : ""})`;
+}
+
 /** Reads tunes and parts them as wholes; tunes that occur twice are taken once. */
 export async function loadTunes(source: string, ui: TaskUi): Promise<TuneCorpus> {
   const { title, notes, read } = await openText(source);
@@ -72,14 +81,16 @@ export async function loadTunes(source: string, ui: TaskUi): Promise<TuneCorpus>
   for await (const piece of read()) text += piece;
   const { tunes, leftOut, twice } = readTuneBook(text);
   if (tunes.length < LEAST) {
+    const all = tunes.length + leftOut.length + twice;
     throw new UserError(
-      `${source} holds ${tunes.length} tunes that can be read; at least ${LEAST} are needed. ` +
+      `${source} holds ${counted(tunes.length, "tune")} to learn from, at least ${LEAST} are needed: of ` +
+        `${counted(all, "tune")}, ${leftOut.length} cannot be read${named(leftOut)} and ${twice} occur again, note for note. ` +
         "A tune in ABC begins with a line X:, then has M:, K: and its notes.",
     );
   }
   const vocabulary = TuneTokens.of(tunes);
   ui.notice(
-    `${title}: ${tunes.length} tunes (${leftOut.length} left out, not understood; ${twice} occur again), ` +
+    `${title}: ${counted(tunes.length, "tune")} (${leftOut.length} left out, not understood; ${twice} occur again), ` +
       `${vocabulary.size} different tokens`,
   );
   const order = Array.from(data.permutation(tunes.length, SPLIT_SEED, 0), (at) => tunes[at]!);

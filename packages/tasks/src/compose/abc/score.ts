@@ -1,5 +1,6 @@
 import abcjs from "abcjs";
 import { parseHTML } from "linkedom";
+import { escapeHtml } from "../../report/index.ts";
 import type { Note } from "../sound/note.ts";
 
 /** What abcjs, a parser that knows nothing of ours, has against a tune in ABC; nothing where it is valid. */
@@ -29,6 +30,33 @@ export function notesOf(abc: string): Note[] {
   );
 }
 
+/** What abcjs makes of a percent sign that is not to begin a comment. */
+const PERCENT = /\u200B\uFF05/g;
+
+/** What is read of a page's node. */
+interface PageNode {
+  readonly nodeType: number;
+  readonly nodeName: string;
+  readonly nodeValue: string | null;
+  readonly localName: string;
+  readonly attributes: Iterable<{ readonly name: string; readonly value: string }>;
+  readonly childNodes: Iterable<PageNode>;
+}
+
+/**
+ * Markup that is HTML and XML alike. The page's own `innerHTML` is neither: it leaves `<` and `&` in a <title> and in
+ * attributes as they are, and both hold what users wrote.
+ */
+function markupOf(node: PageNode): string {
+  if (node.nodeType === 3) return escapeHtml((node.nodeValue ?? "").replace(PERCENT, "%"));
+  if (node.nodeType !== 1 || node.nodeName.toLowerCase() === "style") return "";
+  const { localName, attributes, childNodes } = node;
+  const given = Array.from(attributes, ({ name, value }) =>
+    value === "" ? "" : ` ${name}="${escapeHtml(value.replace(PERCENT, "%"))}"`,
+  );
+  return `<${localName}${given.join("")}>${Array.from(childNodes, markupOf).join("")}</${localName}>`;
+}
+
 /** A tune as a score: an SVG that stands alone, black or in the colour of the text around it. */
 export function scoreSvg(abc: string): string {
   const { document, window } = parseHTML("<html><body></body></html>");
@@ -49,7 +77,7 @@ export function scoreSvg(abc: string): string {
       else Reflect.deleteProperty(globalThis, name);
     }
   }
-  const svg = holder.innerHTML.replace(/<style>.*?<\/style>/s, "");
+  const svg = Array.from(holder.childNodes as Iterable<PageNode>, markupOf).join("");
   const [, width] = / width="([\d.]+)"/.exec(svg)!;
   const [, height] = / height="([\d.]+)"/.exec(svg)!;
   const scale = `viewBox="0 0 ${width} ${height}" style="max-width:100%;height:auto"`;

@@ -153,6 +153,12 @@ function tidied(tokens: readonly string[]): string[] {
 /** Bars of a line of music. */
 const BARS_A_LINE = 4;
 
+/** A title on one line: another one would be a header or music, and a percent sign would begin a remark. */
+function titleLine(title: string): string {
+  const plain = title.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ").trim();
+  return plain === "" ? "" : `T:${plain.replaceAll(/(?<!\\)%/g, "\\%")}\n`;
+}
+
 /** A tune as a text in ABC, four bars a line. */
 export function tuneText({ title, tokens }: Tune, number = 1): string {
   const [metre, key, ...rest] = tokens;
@@ -170,6 +176,6 @@ export function tuneText({ title, tokens }: Tune, number = 1): string {
       bars = 0;
     }
   }
-  const name = title === "" ? "" : `T:${title}\n`;
+  const name = titleLine(title);
   return `X:${number}\n${name}${metre}\nL:1/8\n${key}\n${body}\n`;
 }

@@ -147,6 +147,30 @@ test("whatever is drawn by the grammar is valid and has bars that add up", () =>
   }
 });
 
+test.each([
+  "Salt & <Pepper>",
+  "<img src=x onerror=alert(1)>",
+  "\"quoted\" and 'so'",
+  "100 % pure",
+  "]]> --> </svg>",
+])("a title is text, in the score and in ABC: %s", (title) => {
+  const abc = tuneText({ title, tokens: ["M:2/4", "K:G", "G4", "|"] });
+  expect(warningsOf(abc)).toEqual([]);
+  const svg = scoreSvg(abc);
+  const label = (pattern: RegExp) =>
+    pattern.exec(svg)?.[1]?.replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(code));
+  expect(label(/<title>(.*?)<\/title>/)).toBe(`Sheet Music for "${title}"`);
+  expect(label(/ aria-label="(.*?)"/)).toBe(`Sheet Music for "${title}"`);
+  // Nothing but what is written here may begin with an angle bracket, nor an ampersand be alone.
+  expect(svg.match(/<(?!\/?(svg|title|g|text|tspan|path|line)\b)/g)).toBeNull();
+  expect(svg.match(/&(?!#\d+;)/g)).toBeNull();
+});
+
+test("a title of several lines is one line of ABC", () => {
+  const abc = tuneText({ title: " A\nK:D\r\n%%x\u2028y\u0000 ", tokens: ["M:2/4", "K:G", "G4"] });
+  expect(abc).toBe("X:1\nT:A K:D \\%\\%x y\nM:2/4\nL:1/8\nK:G\nG4\n");
+});
+
 test("copies are found bar by bar, whatever their chords", () => {
   const bars = Array.from({ length: 10 }, (_, i) => `${"GABcdefgab"[i]}8`);
   const [known, mine] = [`${bars.join("|")}|]`, `"C"${bars.slice(1).join('|"D"')}|A8|]`];
