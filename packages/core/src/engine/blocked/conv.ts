@@ -1,5 +1,6 @@
 import { isStatic } from "../../graph/dim.ts";
-import { type Conv, isOneWindow } from "../../graph/ops/conv.ts";
+import type { Conv } from "../../graph/ops/conv.ts";
+import { isOneWindow } from "../../graph/ops/window.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Blocks } from "./layout.ts";
 import { interleaved } from "./strides.ts";

@@ -10,6 +10,7 @@ import { sum } from "./reduce.ts";
 import { permute, reshape, slice, stack } from "./shape.ts";
 import {
   every,
+  isOneWindow,
   onBatch,
   type Pads,
   type Pair,
@@ -174,15 +175,6 @@ export const convWeightGradientOp = composed<WeightGradient>({
 const weightGradient = (x: Tensor, grad: Tensor, weight: Tensor, attrs: Conv): Tensor =>
   apply(convWeightGradientOp, [x, grad], { ...convAttrs(attrs), kernel: kernelOf(weight) })[0];
 
-/** Whether the kernel covers the whole input, once: then the convolution is a product of matrices (LeNet-5's C5). */
-export const isOneWindow = (
-  kernel: readonly number[],
-  size: readonly number[],
-  { pads, dilations, groups }: Conv,
-): boolean =>
-  groups === 1 &&
-  pads.every((p) => p === 0) &&
-  kernel.every((k, i) => k === size[i] && (k === 1 || dilations[i] === 1));
 /** (A, B, h, w) -> (A, B h w). */
 const flattened = (t: Tensor): Tensor => {
   const row = requireStatic("conv2d: the gradient", t.shape.slice(1)).reduce((a, b) => a * b, 1);

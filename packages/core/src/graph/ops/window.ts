@@ -37,6 +37,16 @@ export const spanOf = (kernel: number, dilation: number): number => dilation * (
 export const windowsIn = (size: Size, padding: number, span: number, stride: number): Size =>
   sizes.add(sizes.floorDivide(sizes.add(size, padding - span), stride), 1);
 
+/** Whether the kernel covers the whole input, once: then a convolution is a product of matrices (LeNet-5's C5). */
+export const isOneWindow = (
+  kernel: readonly number[],
+  size: readonly number[],
+  { pads, dilations, groups }: { pads: Pads; dilations: Pair; groups: number },
+): boolean =>
+  groups === 1 &&
+  pads.every((p) => p === 0) &&
+  kernel.every((k, i) => k === size[i] && (k === 1 || dilations[i] === 1));
+
 /** Throws where an axis has no window at all. */
 export function requireWindows(what: string, x: { readonly shape: readonly Size[] }, out: Size[]) {
   if (out.some((size) => typeof size === "number" && size < 1)) {
