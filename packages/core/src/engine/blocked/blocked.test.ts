@@ -5,48 +5,14 @@ import { evaluate } from "../../evaluate.ts";
 import * as ops from "../../graph/ops/index.ts";
 import { type Tensor, tensor } from "../../graph/tensor.ts";
 import { lowerGraph } from "../../onnx/lowering.ts";
-import { createNativeEngine } from "../native/engine.ts";
+import { engine, expectSame, filled, rewrite, slopes } from "./testing.ts";
 
-const engine = createNativeEngine({ blocked: true });
-const rewrite = await engine.rewrite?.();
-/** The same engine, given standard graphs. */
-const standard = createNativeEngine({ blocked: false });
-
-/** Numbers between -1 and 1 that repeat nowhere near. */
-const filled = (shape: readonly number[], salt: number): Tensor => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return tensor(
-    Float32Array.from({ length: size }, (_, i) => Math.sin((i + 1) * 12.9898 + salt * 78.233)),
-    shape,
-  );
-};
-/** The slopes of a sum that weighs every element differently. */
-const withSlopes = (y: Tensor, inputs: readonly Tensor[]): Tensor[] => [
-  y,
-  ...gradients(y.mul(filled(y.shape as number[], 9)).sum(), inputs),
-];
+const withSlopes = (y: Tensor, inputs: readonly Tensor[]): Tensor[] => [y, ...slopes(y, inputs)];
 /** The types of the engine's own nodes that a graph is lowered to. */
 const ownNodes = (tensors: readonly Tensor[]): string[] => {
   const { model } = lowerGraph(tensors, { rewrite });
   return model.graph!.node.filter(({ domain }) => domain !== "").map(({ opType }) => opType);
 };
-
-async function expectSame(tensors: readonly Tensor[], tolerance = 2e-5): Promise<void> {
-  const [ours, theirs] = await Promise.all([
-    evaluate(tensors, { engine }),
-    evaluate(tensors, { engine: standard }),
-  ]);
-  for (const [i, { data, shape }] of theirs.entries()) {
-    expect(ours[i].shape).toEqual(shape);
-    const [a, b] = [ours[i].data as Float32Array, data as Float32Array];
-    const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-    let worst = 0;
-    for (let j = 0; j < b.length; j++) worst = Math.max(worst, Math.abs(a[j] - b[j]) / scale);
-    expect(worst, `output ${i} of ${tensors[i]}`).toBeLessThan(tolerance);
-  }
-  const again = await evaluate(tensors, { engine });
-  for (const [i, { data }] of again.entries()) expect(data).toEqual(ours[i].data);
-}
 
 describe("convolution: values and both gradients", () => {
   test.for<[string, number[], number[], ops.Conv2dOptions]>([

@@ -183,6 +183,7 @@ export class Blocks implements Rewriter {
   }
   /** The sum over the first of two axes: a product with ones takes half of a ReduceSum's time. */
   summed(name: string, [parts, size]: readonly [number, number]): string {
+    if (parts === 1) return name;
     const ones = this.onnx.builder.constant("float32", [1, parts], new Float32Array(parts).fill(1));
     return this.standard("MatMul", [ones, this.reshape(name, [parts, size])]);
   }

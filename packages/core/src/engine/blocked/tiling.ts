@@ -1,3 +1,5 @@
+import { spanOf } from "../../graph/ops/window.ts";
+
 /** The sizes that decide how a weight gradient is cut up. */
 export interface Sizes {
   readonly images: number;
@@ -59,15 +61,20 @@ export function bestTiling(
 /** Every tile's size, with the fewest tiles of it that cover an image and fill blocks. */
 function* tilings(sizes: Sizes, block: number, mostColumns: number): Generator<Tiling> {
   const { channelsOut, kernel } = sizes;
-  const isOdd = rowsOfWork(channelsOut, kernel[0], block) % 2 === 1;
   for (const images of divisorsOf(sizes.images)) {
     for (const [height, rows] of cutsOf(sizes.height, block)) {
       for (const [width, columns] of cutsOf(sizes.width, block)) {
         const lanes = images * rows * columns;
         if (columns > mostColumns || lanes % block !== 0) continue;
-        const splits = isOdd && lanes % (2 * block) === 0;
-        const tile = { height, width, ...under(sizes, { height, width }) };
-        yield { rows, columns, ...tile, images, groups: splits ? 2 : 1 };
+        const [heightUnder, widthUnder] = extentUnder(sizes, [height, width]);
+        const tile = { height, width, heightUnder, widthUnder };
+        yield {
+          rows,
+          columns,
+          ...tile,
+          images,
+          groups: groupsOf(channelsOut, kernel[0], lanes, block),
+        };
       }
     }
   }
@@ -93,19 +100,24 @@ function* cutsOf(length: number, block: number): Generator<readonly [number, num
   }
 }
 
-function under({ kernel, strides, dilations }: Sizes, tile: { height: number; width: number }) {
-  const [heightUnder, widthUnder] = [tile.height, tile.width].map(
-    (size, i) => (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1,
-  );
-  return { heightUnder, widthUnder };
-}
+/** Height and width of what lies under so many positions of the gradient. */
+export const extentUnder = (
+  { kernel, strides, dilations }: Pick<Sizes, "kernel" | "strides" | "dilations">,
+  positions: readonly [number, number],
+): number[] =>
+  positions.map((size, i) => (size - 1) * strides[i] + spanOf(kernel[i], dilations[i]));
 
-/**
- * What the threads share among them: rows of the result for each set of output channels. Where it is odd, sums in two
- * parts let two threads have equal shares.
- */
-export const rowsOfWork = (channelsOut: number, rows: number, block: number): number =>
+/** What the threads share among them: rows of the result for each set of output channels. */
+const rowsOfWork = (channelsOut: number, rows: number, block: number): number =>
   Math.ceil(channelsOut / (block * BLOCKS_AT_ONCE)) * rows;
+
+/** Parts that are summed apart: two where an odd number of rows would leave one of two threads without work. */
+export const groupsOf = (
+  channelsOut: number,
+  rows: number,
+  lanes: number,
+  block: number,
+): number => (rowsOfWork(channelsOut, rows, block) % 2 === 1 && lanes % (2 * block) === 0 ? 2 : 1);
 
 function costOf(sizes: Sizes, tiling: Tiling, block: number): number {
   const { images, channelsIn, channelsOut, kernel, dilations } = sizes;
@@ -115,7 +127,7 @@ function costOf(sizes: Sizes, tiling: Tiling, block: number): number {
   if (under > MOST_BYTES && tiling.images > 1) return Number.POSITIVE_INFINITY;
   // Gathered, then laid out; whole images are only laid out.
   const copied = rows * columns === 1 ? under : 2 * under;
-  const taps = kernel[0] * ((kernel[1] - 1) * dilations[1] + 1);
+  const taps = kernel[0] * spanOf(kernel[1], dilations[1]);
   const macs = tiles * height * width * channelsIn * channelsOut * taps;
   const work = rowsOfWork(channelsOut, kernel[0], block) * groups;
   const idle = (2 * Math.ceil(work / 2)) / work;

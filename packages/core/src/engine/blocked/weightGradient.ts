@@ -1,8 +1,9 @@
 import { isStatic } from "../../graph/dim.ts";
 import type { Conv } from "../../graph/ops/conv.ts";
+import { spanOf } from "../../graph/ops/window.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import type { Blocks, Images } from "./layout.ts";
-import { bestTiling, rowsOfWork, type Tiling } from "./tiling.ts";
+import { type Blocks, type Images, POINTWISE } from "./layout.ts";
+import { bestTiling, extentUnder, groupsOf, type Tiling } from "./tiling.ts";
 
 interface WeightGradient extends Conv {
   readonly kernel: readonly [number, number];
@@ -57,8 +58,8 @@ function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): s
   const { size } = blocks;
   const [n, , height, width] = problem.from;
   const positions = n * height * width;
-  const splits = rowsOfWork(most, 1, size) % 2 === 1 && n % 2 === 0 && positions % (2 * size) === 0;
-  const groups = splits ? 2 : 1;
+  // Whole images to each part.
+  const groups = n % 2 === 0 ? groupsOf(most, 1, positions, size) : 1;
   const parts: Images = [groups, n / groups, most / size, height * width * size];
   const kernel = swapped(blocks, blocks.blocked(large), parts);
   const rows = blocks.toRows(blocks.blocked(small), least);
@@ -66,9 +67,9 @@ function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): s
     blocks.node("ReorderInput", [blocks.reshape(rows, [1, positions, least, 1])]),
     blocks.reshape(kernel, [groups * most, positions / groups, 1, 1]),
     {},
-    { kernel_shape: [1, 1], group: groups },
+    { ...POINTWISE, group: groups },
   );
-  const sum = groups === 1 ? result : blocks.summed(result, [groups, k * c]);
+  const sum = blocks.summed(result, [groups, k * c]);
   const blocked = blocks.reshape(sum, [1, most, least, 1]);
   const matrix = blocks.node("ReorderOutput", [blocked], {
     channels: most,
@@ -136,8 +137,8 @@ function kernelFrom(
   groups: number,
 ): string {
   const [height, width] = kernel;
-  const columns = (width - 1) * dilations[1] + 1;
-  const sum = groups === 1 ? result : blocks.summed(result, [groups, k * height * columns * c]);
+  const columns = spanOf(width, dilations[1]);
+  const sum = blocks.summed(result, [groups, k * height * columns * c]);
   const blocked = blocks.reshape(sum, [1, k, height, columns * c]);
   const plain = blocks.node("ReorderOutput", [blocked], { channels: k });
   if (height * columns === 1) return blocks.reshape(plain, [k, c, 1, 1]);
@@ -228,12 +229,11 @@ function imagesAsKernel(
 }
 
 /** How many zeros go around the input so that every tile finds what lies under it. */
-function paddingOf({ images, kernel, strides, dilations, pads }: Problem, tiling: Tiling) {
-  const { rows, columns, height, width } = tiling;
-  const [below, right] = [rows * height, columns * width].map((size, i) => {
-    const needed = (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1;
-    return needed - images[2 + i] - pads[i];
-  });
+function paddingOf(problem: Problem, { rows, columns, height, width }: Tiling) {
+  const { images, pads } = problem;
+  const [below, right] = extentUnder(problem, [rows * height, columns * width]).map(
+    (needed, i) => needed - images[2 + i] - pads[i],
+  );
   return [pads[0], pads[1], below, right] as const;
 }
 
