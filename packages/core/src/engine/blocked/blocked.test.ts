@@ -67,6 +67,26 @@ describe("convolution: values and both gradients", () => {
   });
 });
 
+describe("minimal filtering: values and gradients", () => {
+  test.for<[string, number[], number[], ops.Conv2dOptions]>([
+    ["3x3", [4, 64, 16, 12], [64, 64, 3, 3], { padding: 1 }],
+    ["rows that are no whole tiles", [4, 128, 13, 9], [64, 128, 3, 3], { padding: 1 }],
+    ["two outputs", [8, 128, 6, 16], [128, 128, 3, 3], { padding: 1 }],
+    ["5x5", [2, 64, 15, 14], [96, 64, 5, 5], { padding: 2 }],
+    ["no padding", [4, 64, 18, 12], [64, 64, 3, 3], {}],
+    ["all of the padding", [2, 256, 14, 14], [128, 256, 3, 1], { padding: [2, 0] }],
+    ["5x3", [4, 64, 17, 12], [64, 64, 5, 3], { padding: [1, 0] }],
+  ])("%s", async ([, image, kernel, options]) => {
+    const [x, w, b] = [filled(image, 1), filled(kernel, 2), filled([kernel[0]], 3)];
+    const y = ops.conv2d(x, w, b, options);
+    expect(ownNodes([y]).filter((type) => type === "Conv").length).toBeGreaterThan(4);
+    await expectSame(withSlopes(ops.relu(y), [x, w, b]), 1e-4);
+    // A residual that is added.
+    const residual = ops.conv2d(x.mul(2), w, undefined, options);
+    await expectSame([ops.relu(y.add(residual))], 1e-4);
+  });
+});
+
 test("a few rows times a large matrix, values and gradients", async () => {
   const [x, w] = [filled([8, 1024], 1), filled([1024, 1056], 2)];
   const tensors = withSlopes(ops.matmul(x, w), [x, w]);

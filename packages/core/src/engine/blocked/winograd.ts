@@ -1,0 +1,177 @@
+import type { Blocks, Fused, Images } from "./layout.ts";
+import { interleaved } from "./strides.ts";
+import { filtering } from "./toomCook.ts";
+
+/** A convolution of stride 1 of blocked images with a blocked kernel. */
+export interface Convolution {
+  /** Batch, channels, height and width of the input. */
+  readonly images: Images;
+  /** Output and input channels, height, width. */
+  readonly kernel: Images;
+  /** Above, left, below, right. */
+  readonly pads: readonly number[];
+}
+
+/** Outputs of a column that may be computed together, for kernels of so many rows. */
+const TOGETHER: Readonly<Record<number, readonly number[]>> = { 3: [2, 4], 5: [2] };
+/** What an output, an input, and a number of a transformed kernel cost besides, in multiplications (bench/NOTES.md, 13). */
+const PER_OUTPUT = 90;
+const PER_INPUT = 36;
+const PER_KERNEL = 26;
+/** Part of the time without it from which the memory it takes is well spent. */
+const WORTH = 0.9;
+
+/**
+ * The convolution, where that is faster by Winograd's minimal filtering: columns of m outputs from m + r - 1 products
+ * instead of m · r, each a convolution with a kernel of one row. Along columns only: what is added and copied before and
+ * after are whole rows.
+ */
+export function convolveImages(
+  blocks: Blocks,
+  image: string,
+  kernel: string,
+  convolution: Convolution,
+  fused: Fused & { readonly bias?: string } = {},
+): string {
+  const m = outputsTogether(convolution);
+  if (m === undefined) {
+    const [, , height, width] = convolution.kernel;
+    const attributes = { kernel_shape: [height, width], pads: convolution.pads, group: 1 };
+    return blocks.convolve(image, kernel, fused, attributes);
+  }
+  const { sum, ...inside } = fused;
+  if (!sum) return filtered(blocks, image, kernel, convolution, m, inside);
+  const k = convolution.kernel[0];
+  const product = filtered(blocks, image, kernel, convolution, m, { bias: fused.bias });
+  return blocks.affine(product, blocks.filled(k, 1), { sum, relu: fused.relu }, k);
+}
+
+/** Height and width of the output. */
+const outputOf = ({ images, kernel, pads }: Convolution): readonly number[] =>
+  [0, 1].map((i) => images[2 + i] + pads[i] + pads[2 + i] - kernel[2 + i] + 1);
+
+/** How many outputs of a column to compute together, if any. */
+function outputsTogether(convolution: Convolution): number | undefined {
+  const [k, c, r, width] = convolution.kernel;
+  const [height, columns] = outputOf(convolution);
+  const positions = convolution.images[0] * height * columns;
+  let best: number | undefined;
+  let least = WORTH;
+  for (const m of TOGETHER[r] ?? []) {
+    const n = m + r - 1;
+    const products = (n * Math.ceil(height / m)) / (r * height);
+    const around = (PER_OUTPUT / c + PER_INPUT / k) / (r * width);
+    const cost = products + around + (PER_KERNEL * n) / (r * positions);
+    if (cost < least) [best, least] = [m, cost];
+  }
+  return best;
+}
+
+function filtered(
+  blocks: Blocks,
+  image: string,
+  kernel: string,
+  convolution: Convolution,
+  m: number,
+  inside: { readonly bias?: string; readonly relu?: boolean },
+): string {
+  const [n, c, height] = convolution.images;
+  const [k, , r, taps] = convolution.kernel;
+  const [top, left, , right] = convolution.pads;
+  const [rows, columns] = outputOf(convolution);
+  const tiles = Math.ceil(rows / m);
+  const points = m + r - 1;
+  const matrices = filtering(m, r);
+  const product = (point: number, fused: Fused & { readonly bias?: string } = {}): string => {
+    const under = { channels: c, height, stride: m, top, rows: tiles };
+    return blocks.convolve(
+      combinedRows(blocks, image, matrices.input[point], under),
+      kernelAt(blocks, kernel, convolution.kernel, matrices.kernel[point]),
+      fused,
+      { kernel_shape: [1, taps], pads: [0, left, 0, right], group: 1 },
+    );
+  };
+  // The products at a and at -a enter even outputs by their sum, odd ones by their difference.
+  const pairs: string[][] = [];
+  for (let point = 1; point < points - 1; point += 2) {
+    const both = [product(point), product(point + 1)];
+    pairs.push(["Add", "Sub"].map((type) => blocks.standard(type, both)));
+  }
+  const phases = matrices.output.map((row, i) => {
+    const [first, second] = pairs.map((pair) => pair[i % 2]);
+    const shared = (fused: typeof inside): string => {
+      if (second === undefined) return first;
+      if (i === 0) return blocks.standard("Add", [first, second]);
+      const { bias: shift, relu } = fused;
+      return blocks.affine(second, blocks.filled(k, row[3]), { shift, relu, sum: first }, k);
+    };
+    if (i > 0 && i < m - 1) return shared(inside);
+    return product(i === 0 ? 0 : points - 1, { ...inside, sum: shared({}) });
+  });
+  const whole: Images = [n, k, m * tiles, columns];
+  const result = interleaved(
+    blocks,
+    phases.map((phase) => [phase]),
+    whole,
+  );
+  if (m * tiles === rows) return result;
+  const lines = blocks.reshape(result, [(n * k) / blocks.size, m * tiles, columns * blocks.size]);
+  return blocks.reshape(blocks.part(lines, 1, 0, rows), [n, k, rows, columns]);
+}
+
+/** (K, C, r, taps) -> (K, C, 1, taps) by one row of the kernels' transformation. */
+function kernelAt(
+  blocks: Blocks,
+  kernel: string,
+  [k, c, r, taps]: Images,
+  weights: readonly number[],
+): string {
+  const { size } = blocks;
+  const cells = blocks.reshape(kernel, [(k * c) / size ** 2, size, r, taps * size]);
+  const under = { channels: size, height: r, stride: r, top: 0, rows: 1 };
+  return blocks.reshape(combinedRows(blocks, cells, weights, under), [k, c, 1, taps]);
+}
+
+/** Rows of blocked images, and which of them are combined. */
+interface Rows {
+  readonly channels: number;
+  readonly height: number;
+  readonly stride: number;
+  /** Rows of zeros above the first. */
+  readonly top: number;
+  /** Rows of the result. */
+  readonly rows: number;
+}
+
+/** Row t is Σ over i of weights[i] times row (stride · t + i - top): a convolution of every channel. */
+function combinedRows(
+  blocks: Blocks,
+  image: string,
+  weights: readonly number[],
+  { channels, height, stride, top, rows }: Rows,
+): string {
+  const isUsed = (weight: number) => weight !== 0;
+  const first = Math.min(weights.findIndex(isUsed), top);
+  const last = weights.findLastIndex(isUsed);
+  const used = weights.slice(first, last + 1);
+  const dilation = used.every((weight, i) => i % 2 === 0 || !isUsed(weight)) ? 2 : 1;
+  const taps = used.filter((_, i) => i % dilation === 0);
+  const below = stride * (rows - 1) + last - top + 1 - height;
+  const lanes = Array.from({ length: channels / blocks.size }, () =>
+    taps.flatMap((tap) => Array<number>(blocks.size).fill(tap)),
+  );
+  const shape = [channels, 1, taps.length, 1];
+  const kernel = blocks.onnx.builder.constant("float32", shape, Float32Array.from(lanes.flat()));
+  return blocks.convolve(
+    image,
+    kernel,
+    {},
+    {
+      kernel_shape: [taps.length, 1],
+      strides: [stride, 1],
+      dilations: [dilation, 1],
+      pads: [top - first, 0, Math.max(0, below), 0],
+      group: channels,
+    },
+  );
+}
