@@ -85,6 +85,18 @@ describe("minimal filtering: values and gradients", () => {
     const residual = ops.conv2d(x.mul(2), w, undefined, options);
     await expectSame([ops.relu(y.add(residual))], 1e-4);
   });
+
+  test.for<[string, number[], number[], ops.Conv2dOptions]>([
+    ["3x3", [8, 128, 14, 14], [128, 128, 3, 3], { padding: 1 }],
+    ["sums side by side", [16, 64, 28, 27], [64, 64, 3, 3], { padding: [1, 0] }],
+    ["5x5", [8, 64, 27, 27], [192, 64, 5, 5], { padding: 2 }],
+  ])("weight gradients, %s", async ([, image, kernel, options]) => {
+    const [x, w] = [filled(image, 1), filled(kernel, 2)];
+    const tensors = withSlopes(ops.conv2d(x, w, undefined, options), [w]).slice(1);
+    // Six products, and what goes into them.
+    expect(ownNodes(tensors).filter((type) => type === "Conv").length).toBeGreaterThan(18);
+    await expectSame(tensors, 2e-4);
+  });
 });
 
 test("a few rows times a large matrix, values and gradients", async () => {

@@ -44,18 +44,24 @@ const PER_BYTE = 5e-8;
 /** Milliseconds for a convolution more: some ten nodes. */
 const PER_ROUND = 0.1;
 
+/** A way to cut, and how many milliseconds it should take. */
+export interface Cut {
+  readonly tiling: Tiling;
+  readonly cost: number;
+}
+
 /** The cheapest way to cut, or undefined where there is none that fills blocks of `block` channels. */
-export function bestTiling(
+export function bestCut(
   sizes: Sizes,
   block: number,
   mostColumns = Number.POSITIVE_INFINITY,
-): Tiling | undefined {
-  let best: { readonly tiling: Tiling; readonly cost: number } | undefined;
+): Cut | undefined {
+  let best: Cut | undefined;
   for (const tiling of tilings(sizes, block, mostColumns)) {
     const cost = costOf(sizes, tiling, block);
     if (!best || cost < best.cost) best = { tiling, cost };
   }
-  return best?.tiling;
+  return best;
 }
 
 /** Every tile's size, with the fewest tiles of it that cover an image and fill blocks. */

@@ -3,7 +3,10 @@ import type { Conv } from "../../graph/ops/conv.ts";
 import { spanOf } from "../../graph/ops/window.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import { type Blocks, type Images, POINTWISE } from "./layout.ts";
-import { bestTiling, extentUnder, groupsOf, type Tiling } from "./tiling.ts";
+import { interleaved } from "./strides.ts";
+import { bestCut, extentUnder, groupsOf, type Sizes, type Tiling } from "./tiling.ts";
+import { filtering } from "./toomCook.ts";
+import { combinedRows, rowsOfProducts, TOGETHER } from "./winograd.ts";
 
 interface WeightGradient extends Conv {
   readonly kernel: readonly [number, number];
@@ -81,27 +84,70 @@ function pointwise(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): s
 // Tiles ----------------------------------------------------------------------------------------------
 
 function tiled(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): string | undefined {
-  const { images, from, kernel, strides, dilations } = problem;
-  const [n, k, height, width] = from;
-  const sizes = { images: n, channelsIn: images[1], channelsOut: k, height, width };
   const isWhole = blocks.imagesOf(x) !== undefined;
-  const tiling = bestTiling(
-    { ...sizes, kernel, strides, dilations },
-    blocks.size,
-    // Plain images are copied by whole lines.
-    isWhole ? undefined : 1,
-  );
-  if (!tiling) return undefined;
-  const under = isWhole
-    ? tilesOfRows(blocks, blocks.blocked(x), problem, tiling)
-    : tilesOfLines(blocks, blocks.onnx.nameOf(x), problem, tiling);
-  const gradients = tilesOfGradient(blocks, blocks.blocked(grad), problem, tiling);
-  let sum: string | undefined;
-  for (let first = 0; first < n; first += tiling.images) {
-    sum = convolved(blocks, under(first), gradients(first), problem, tiling, sum);
+  // Plain images are copied by whole lines.
+  const cut = bestCut(sizesOf(problem), blocks.size, isWhole ? undefined : 1);
+  if (!cut) return undefined;
+  const gradient = blocks.blocked(grad);
+  if (!isWhole) {
+    const { tiling } = cut;
+    const under = tilesOfLines(blocks, blocks.onnx.nameOf(x), problem, tiling);
+    return kernelFrom(blocks, correlated(blocks, under, gradient, problem, tiling), problem);
   }
-  return kernelFrom(blocks, sum!, problem, tiling.groups);
+  const image = blocks.blocked(x);
+  const fewer = bestFiltering(problem, blocks.size, cut.cost);
+  const rows = fewer
+    ? filteredRows(blocks, image, gradient, problem, fewer)
+    : correlated(
+        blocks,
+        tilesOfRows(blocks, image, problem, cut.tiling),
+        gradient,
+        problem,
+        cut.tiling,
+      );
+  return kernelFrom(blocks, rows, problem);
 }
+
+const sizesOf = ({ images, from, kernel, strides, dilations }: Problem): Sizes => ({
+  images: from[0],
+  channelsIn: images[1],
+  channelsOut: from[1],
+  height: from[2],
+  width: from[3],
+  kernel,
+  strides,
+  dilations,
+});
+
+/** Blocked (K, h, columns · C): the sum over all tiles, and what is added to it. */
+function correlated(
+  blocks: Blocks,
+  under: Tiles,
+  gradient: string,
+  problem: Problem,
+  tiling: Tiling,
+  sum?: string,
+): string {
+  const gradients = tilesOfGradient(blocks, gradient, problem, tiling);
+  const { groups } = tiling;
+  let result = groups === 1 ? sum : undefined;
+  for (let first = 0; first < problem.from[0]; first += tiling.images) {
+    result = convolved(blocks, under(first), gradients(first), problem, tiling, result);
+  }
+  if (groups === 1) return result!;
+  const shape = shapeOfRows(problem);
+  const size = shape.reduce((a, b) => a * b, 1);
+  const total = blocks.reshape(blocks.summed(result!, [groups, size]), shape);
+  return sum ? blocks.standard("Add", [total, sum]) : total;
+}
+
+/** (1, K, h, columns · C). */
+const shapeOfRows = ({ from: [, k], images: [, c], kernel, dilations }: Problem): Images => [
+  1,
+  k,
+  kernel[0],
+  spanOf(kernel[1], dilations[1]) * c,
+];
 
 /**
  * The gradient is the convolution's kernel, one tile large, and what lies under the tile is its input, lines of
@@ -129,17 +175,13 @@ function convolved(
   );
 }
 
-/** Blocked (groups · K, h, columns · C) -> (K, C, h, w). */
-function kernelFrom(
-  blocks: Blocks,
-  result: string,
-  { from: [, k], images: [, c], kernel, dilations }: Problem,
-  groups: number,
-): string {
-  const [height, width] = kernel;
+/** Blocked (K, h, columns · C) -> (K, C, h, w). */
+function kernelFrom(blocks: Blocks, blocked: string, problem: Problem): string {
+  const [, k] = problem.from;
+  const [, c] = problem.images;
+  const [height, width] = problem.kernel;
+  const { dilations } = problem;
   const columns = spanOf(width, dilations[1]);
-  const sum = blocks.summed(result, [groups, k * height * columns * c]);
-  const blocked = blocks.reshape(sum, [1, k, height, columns * c]);
   const plain = blocks.node("ReorderOutput", [blocked], { channels: k });
   if (height * columns === 1) return blocks.reshape(plain, [k, c, 1, 1]);
   const taps = blocks.everyNth(
@@ -152,6 +194,82 @@ function kernelFrom(
   const turned = blocks.standard("Transpose", [rows], { perm: [0, 2, 1] });
   return blocks.reshape(turned, [k, c, height, width]);
 }
+
+// Fewer products --------------------------------------------------------------------------------------
+
+/** Outputs of a column that are computed together, and how each of the products is cut. */
+interface Fewer {
+  readonly m: number;
+  readonly tiling: Tiling;
+}
+/** Milliseconds for a number of the transformed images and gradients, and of the products (bench/NOTES.md, 13). */
+const PER_TRANSFORMED = 2e-7;
+const PER_PRODUCT = 6e-7;
+
+/** Winograd's minimal filtering, where it should take less time. */
+function bestFiltering(problem: Problem, block: number, time: number): Fewer | undefined {
+  const { images, from, kernel, strides, dilations } = problem;
+  if ([...strides, ...dilations].some((step) => step !== 1)) return undefined;
+  let best: Fewer | undefined;
+  let least = time;
+  for (const m of TOGETHER[kernel[0]] ?? []) {
+    const part = partOf(problem, m);
+    const cut = bestCut(sizesOf(part), block);
+    if (!cut) continue;
+    const transformed = size(part.images) + size(part.from);
+    const products = images[1] * from[1] * kernel[1];
+    const each = cut.cost + transformed * PER_TRANSFORMED + products * PER_PRODUCT;
+    const cost = (m + kernel[0] - 1) * each;
+    if (cost < least) [best, least] = [{ m, tiling: cut.tiling }, cost];
+  }
+  return best;
+}
+const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** The weight gradient at one point: of a kernel of one row, over rows of tiles with their padding. */
+function partOf({ images, from, kernel, pads, ...conv }: Problem, m: number): Problem {
+  const tiles = Math.ceil(from[2] / m);
+  return {
+    ...conv,
+    images: [images[0], images[1], tiles, images[3] + pads[1] + pads[3]],
+    from: [from[0], from[1], tiles, from[3]],
+    kernel: [1, kernel[1]],
+    pads: [0, 0, 0, 0],
+  };
+}
+
+/**
+ * Blocked (K, r, columns · C) by F(r, m): a row of the kernel's gradient filters columns of the images with columns of m
+ * of the gradient.
+ */
+function filteredRows(
+  blocks: Blocks,
+  image: string,
+  gradient: string,
+  problem: Problem,
+  { m, tiling }: Fewer,
+): string {
+  const { images, from, kernel, pads } = problem;
+  const part = partOf(problem, m);
+  const matrices = filtering(kernel[0], m);
+  const cut = { stride: m, rows: part.from[2] };
+  const [top, left, , right] = pads;
+  const around = { top, left, right };
+  const ofImages = { ...cut, ...around, channels: images[1], height: images[2], isAgain: true };
+  const ofGradient = { ...cut, channels: from[1], height: from[2], top: 0 };
+  const rows = rowsOfProducts(blocks, matrices.output, from[1], {}, (point, { sum }) => {
+    const x = combinedRows(blocks, image, matrices.input[point], ofImages);
+    const slopes = combinedRows(blocks, gradient, matrices.kernel[point], ofGradient);
+    return correlated(blocks, tilesOfRows(blocks, x, part, tiling), slopes, part, tiling, sum);
+  });
+  return interleaved(
+    blocks,
+    rows.map((row) => [row]),
+    shapeOfRows(problem),
+  );
+}
+
+// Tiles of images and gradients -----------------------------------------------------------------------
 
 /** Input channel `lane` of the convolution: an image, and the place of its tile. */
 const placeOf = (lane: number, { images, columns }: Tiling) => {

@@ -1,6 +1,6 @@
 import type { Blocks, Fused, Images } from "./layout.ts";
 import { interleaved } from "./strides.ts";
-import { filtering } from "./toomCook.ts";
+import { filtering, type Matrix } from "./toomCook.ts";
 
 /** A convolution of stride 1 of blocked images with a blocked kernel. */
 export interface Convolution {
@@ -12,8 +12,14 @@ export interface Convolution {
   readonly pads: readonly number[];
 }
 
+/** What a convolution does with its result besides. */
+interface Inside {
+  readonly bias?: string;
+  readonly relu?: boolean;
+}
+
 /** Outputs of a column that may be computed together, for kernels of so many rows. */
-const TOGETHER: Readonly<Record<number, readonly number[]>> = { 3: [2, 4], 5: [2] };
+export const TOGETHER: Readonly<Record<number, readonly number[]>> = { 3: [2, 4], 5: [2] };
 /** What an output, an input, and a number of a transformed kernel cost besides, in multiplications (bench/NOTES.md, 13). */
 const PER_OUTPUT = 90;
 const PER_INPUT = 36;
@@ -31,7 +37,7 @@ export function convolveImages(
   image: string,
   kernel: string,
   convolution: Convolution,
-  fused: Fused & { readonly bias?: string } = {},
+  fused: Fused & Inside = {},
 ): string {
   const m = outputsTogether(convolution);
   if (m === undefined) {
@@ -73,50 +79,62 @@ function filtered(
   kernel: string,
   convolution: Convolution,
   m: number,
-  inside: { readonly bias?: string; readonly relu?: boolean },
+  inside: Inside,
 ): string {
   const [n, c, height] = convolution.images;
   const [k, , r, taps] = convolution.kernel;
   const [top, left, , right] = convolution.pads;
   const [rows, columns] = outputOf(convolution);
   const tiles = Math.ceil(rows / m);
-  const points = m + r - 1;
   const matrices = filtering(m, r);
-  const product = (point: number, fused: Fused & { readonly bias?: string } = {}): string => {
-    const under = { channels: c, height, stride: m, top, rows: tiles };
-    return blocks.convolve(
+  const under = { channels: c, height, stride: m, top, rows: tiles };
+  const phases = rowsOfProducts(blocks, matrices.output, k, inside, (point, fused) =>
+    blocks.convolve(
       combinedRows(blocks, image, matrices.input[point], under),
       kernelAt(blocks, kernel, convolution.kernel, matrices.kernel[point]),
       fused,
       { kernel_shape: [1, taps], pads: [0, left, 0, right], group: 1 },
-    );
-  };
-  // The products at a and at -a enter even outputs by their sum, odd ones by their difference.
-  const pairs: string[][] = [];
-  for (let point = 1; point < points - 1; point += 2) {
-    const both = [product(point), product(point + 1)];
-    pairs.push(["Add", "Sub"].map((type) => blocks.standard(type, both)));
-  }
-  const phases = matrices.output.map((row, i) => {
-    const [first, second] = pairs.map((pair) => pair[i % 2]);
-    const shared = (fused: typeof inside): string => {
-      if (second === undefined) return first;
-      if (i === 0) return blocks.standard("Add", [first, second]);
-      const { bias: shift, relu } = fused;
-      return blocks.affine(second, blocks.filled(k, row[3]), { shift, relu, sum: first }, k);
-    };
-    if (i > 0 && i < m - 1) return shared(inside);
-    return product(i === 0 ? 0 : points - 1, { ...inside, sum: shared({}) });
-  });
-  const whole: Images = [n, k, m * tiles, columns];
+    ),
+  );
   const result = interleaved(
     blocks,
     phases.map((phase) => [phase]),
-    whole,
+    [n, k, m * tiles, columns],
   );
   if (m * tiles === rows) return result;
   const lines = blocks.reshape(result, [(n * k) / blocks.size, m * tiles, columns * blocks.size]);
   return blocks.reshape(blocks.part(lines, 1, 0, rows), [n, k, rows, columns]);
+}
+
+/**
+ * The rows of F's output, given how to compute the product at a point, which may take along the others' share. Products at a
+ * and -a enter even rows by their sum and odd ones by their difference, times a power of a; those at 0 and infinity enter
+ * the first row and the last.
+ */
+export function rowsOfProducts(
+  blocks: Blocks,
+  output: Matrix,
+  channels: number,
+  inside: Inside,
+  product: (point: number, fused: Fused & Inside) => string,
+): string[] {
+  const infinity = output[0].length - 1;
+  const pairs: string[][] = [];
+  for (let point = 1; point < infinity; point += 2) {
+    const both = [product(point, {}), product(point + 1, {})];
+    pairs.push(["Add", "Sub"].map((type) => blocks.standard(type, both)));
+  }
+  return output.map((row, i) => {
+    const [first, second] = pairs.map((pair) => pair[i % 2]);
+    const shared = ({ bias: shift, relu }: Inside): string => {
+      if (second === undefined) return first;
+      if (i === 0) return blocks.standard("Add", [first, second]);
+      const factor = blocks.filled(channels, row[3]);
+      return blocks.affine(second, factor, { shift, relu, sum: first }, channels);
+    };
+    if (i > 0 && i < output.length - 1) return shared(inside);
+    return product(i === 0 ? 0 : infinity, { ...inside, sum: shared({}) });
+  });
 }
 
 /** (K, C, r, taps) -> (K, C, 1, taps) by one row of the kernels' transformation. */
@@ -137,18 +155,22 @@ interface Rows {
   readonly channels: number;
   readonly height: number;
   readonly stride: number;
-  /** Rows of zeros above the first. */
+  /** Rows of zeros above the first, and columns of zeros on the left and on the right. */
   readonly top: number;
+  readonly left?: number;
+  readonly right?: number;
   /** Rows of the result. */
   readonly rows: number;
+  /** Computed for the backward pass again, since it is larger than the images, which are kept. */
+  readonly isAgain?: boolean;
 }
 
 /** Row t is Σ over i of weights[i] times row (stride · t + i - top): a convolution of every channel. */
-function combinedRows(
+export function combinedRows(
   blocks: Blocks,
   image: string,
   weights: readonly number[],
-  { channels, height, stride, top, rows }: Rows,
+  { channels, height, stride, top, left = 0, right = 0, rows, isAgain }: Rows,
 ): string {
   const isUsed = (weight: number) => weight !== 0;
   const first = Math.min(weights.findIndex(isUsed), top);
@@ -170,8 +192,10 @@ function combinedRows(
       kernel_shape: [taps.length, 1],
       strides: [stride, 1],
       dilations: [dilation, 1],
-      pads: [top - first, 0, Math.max(0, below), 0],
+      pads: [top - first, left, Math.max(0, below), right],
       group: channels,
+      // The default: it makes another node of it.
+      ...(isAgain && { auto_pad: "NOTSET" }),
     },
   );
 }
