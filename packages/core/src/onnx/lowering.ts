@@ -144,6 +144,11 @@ export class Lowering {
     return name;
   }
 
+  /** Whether a leaf's values are constants of the model. */
+  isEmbedded(tensor: Tensor): boolean {
+    return this.options.embedded?.has(tensor) ?? false;
+  }
+
   private embed(tensor: Tensor, leaf: Leaf, name: string): string {
     const data = leaf.kind === "data" ? leaf.data : (tensor as Parameter).data;
     const unique = this.builder.unique(name);

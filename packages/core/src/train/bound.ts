@@ -69,9 +69,10 @@ export class CompiledGraph {
     engine: Engine,
     outputs: readonly Tensor[],
     label: string,
+    embedded?: ReadonlyMap<Tensor, string>,
   ): Promise<CompiledGraph> {
     const rewrite = await engine.rewrite?.();
-    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite });
+    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, embedded });
     const executable = await engine.compile(encodeModel(lowered.model), { label, sessionConfig });
     return new CompiledGraph(outputs, lowered, executable);
   }

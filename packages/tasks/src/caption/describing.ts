@@ -16,7 +16,9 @@ export type Sights = Readonly<Record<"grid" | "h" | "c", Float32Array>> & {
 export async function lookAt(network: Captioner, images: ImageDataset): Promise<Sights> {
   const loader = new data.DataLoader(images, { batchSize: Math.min(32, images.length) });
   network.eval();
-  const run = await compile(loader.fields, loader.batchSize, ({ image }) => network.look(image));
+  const run = await compile(loader.fields, loader.batchSize, ({ image }) => network.look(image), {
+    frozen: true,
+  });
   const { length: count } = images;
   const { hidden } = network.spec;
   const sights = {

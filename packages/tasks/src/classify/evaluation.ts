@@ -1,4 +1,4 @@
-import { compile, data } from "tensorlane";
+import { compile, data, type Tensor } from "tensorlane";
 import type { Table } from "../table.ts";
 import type { Json } from "../task.ts";
 import type { ImageSet } from "./data/set.ts";
@@ -32,9 +32,10 @@ export async function predictImages(input: PredictInput): Promise<Predictions> {
   const batchSize = Math.min(128, indices.length);
   const loader = new data.DataLoader(images, { batchSize });
   network.eval();
-  const run = await compile(loader.fields, batchSize, ({ image }) => ({
-    probabilities: logitsOf(network, image!).softmax(1),
-  }));
+  const build = ({ image }: Readonly<Record<string, Tensor>>) => ({
+    probabilities: logitsOf(network, image).softmax(1),
+  });
+  const run = await compile(loader.fields, batchSize, build, { frozen: true });
   for await (const { fields, index, count } of loader.epoch(0, { reuse: true })) {
     const values = (await run(fields)).probabilities.data as Float32Array;
     probabilities.set(values.subarray(0, count * classes), index * batchSize * classes);

@@ -117,6 +117,10 @@ test.for<[string, (x: Tensor, w: Tensor) => Tensor]>([
   ["relu", (x) => ops.relu(held(x))],
   ["relu of what others read too", (x) => ((y) => y.add(ops.relu(y)))(held(x))],
   ["batch norm", (x, w) => ops.batchNormTrain(held(x), { weight: w, bias: w }).y],
+  [
+    "batch norm of given statistics",
+    (x, w) => ops.relu(ops.batchNorm(held(x), w, w.abs(), { weight: w, bias: w })),
+  ],
   ["batch norm, relu", (x, w) => ops.relu(ops.batchNormTrain(held(x), { weight: w, bias: w }).y)],
   [
     "a residual",

@@ -2,7 +2,7 @@ import { isStatic } from "../../graph/dim.ts";
 import type { Conv } from "../../graph/ops/conv.ts";
 import { isOneWindow } from "../../graph/ops/window.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import type { Blocks, Images } from "./layout.ts";
+import type { Blocks, Images, Scaling } from "./layout.ts";
 import { interleaved } from "./strides.ts";
 import { convolveImages } from "./winograd.ts";
 
@@ -34,17 +34,35 @@ export function convRule(blocks: Blocks, node: Node): boolean {
   const [rows, columns] = node.outputs[0].shape.slice(2).map(Number);
   if (c < blocks.size && (height > rows || width > columns)) return false;
   const image = c < blocks.size ? blocks.onnx.nameOf(x) : blocks.blocked(x);
-  const taps = blockedKernel(blocks, blocks.onnx.nameOf(weight), kernel);
-  const biasName = bias && blocks.onnx.nameOf(bias);
   const attributes = { kernel_shape: [height, width], strides, pads, dilations, group: 1 };
-  const images = x.shape as Images;
-  const isDense = [...strides, ...dilations].every((step) => step === 1);
-  blocks.defer(node.outputs[0], (fused) =>
-    isDense && c >= blocks.size
-      ? convolveImages(blocks, image, taps, { images, kernel, pads }, { ...fused, bias: biasName })
-      : blocks.convolve(image, taps, { ...fused, bias: biasName }, attributes),
-  );
+  const isDense = c >= blocks.size && [...strides, ...dilations].every((step) => step === 1);
+  const problem = { images: x.shape as Images, kernel, pads };
+  const isFixed = blocks.onnx.isEmbedded(weight);
+  blocks.defer(node.outputs[0], ({ scaling, ...fused }) => {
+    const given = { weight: blocks.onnx.nameOf(weight), bias: bias && blocks.onnx.nameOf(bias) };
+    const { weight: name, bias: shift } = scaling ? scaled(blocks, given, kernel, scaling) : given;
+    const taps = isFixed ? fixedKernel(blocks, name, kernel) : blockedKernel(blocks, name, kernel);
+    const all = { ...fused, bias: shift };
+    return isDense
+      ? convolveImages(blocks, image, taps, { ...problem, isFixed }, all)
+      : blocks.convolve(image, taps, all, attributes);
+  });
   return true;
+}
+
+/** Weight and bias with what scales and shifts the channels of their convolution. */
+function scaled(
+  blocks: Blocks,
+  { weight, bias }: { readonly weight: string; readonly bias?: string },
+  [k]: Images,
+  { scale, shift }: Scaling,
+): { readonly weight: string; readonly bias: string } {
+  const factors = blocks.reshape(scale, [k, 1, 1, 1]);
+  const own = bias && blocks.standard("Mul", [bias, scale]);
+  return {
+    weight: blocks.standard("Mul", [weight, factors]),
+    bias: own ? blocks.standard("Add", [own, shift]) : shift,
+  };
 }
 
 /** A kernel that covers the whole image, once (LeNet-5's C5), as a product of matrices. */
@@ -71,6 +89,16 @@ function blockedKernel(blocks: Blocks, weight: string, [k, c, height, width]: Im
   const cLast = c < size || taps === 1 ? weight : chunksOf(blocks, weight, [k, c, height, width]);
   const asImages = blocks.reshape(cLast, [k / size, size, c * taps, 1]);
   return blocks.reshape(blocks.node("ReorderInput", [asImages]), [k, c, height, width]);
+}
+
+/** The same by a node that ONNX Runtime computes once, when the graph is compiled: it knows only standard ones well enough. */
+function fixedKernel(blocks: Blocks, weight: string, [k, c, height, width]: Images): string {
+  const { size } = blocks;
+  const lanes = c < size ? 1 : size;
+  const axes = [k / size, size, c / lanes, lanes, height * width];
+  const cells = blocks.reshape(weight, axes);
+  const turned = blocks.standard("Transpose", [cells], { perm: [0, 2, 4, 3, 1] });
+  return blocks.reshape(turned, [k, c, height, width]);
 }
 
 /** One residue of the input's rows or columns modulo the stride: which taps reach it, and from where. */

@@ -12,14 +12,14 @@ export function reluRule(blocks: Blocks, node: Node): boolean {
   return true;
 }
 
-/** A sum of two blocked tensors; two that are only read here are added while the first is computed. */
+/** A sum of two blocked tensors: the second is added while the first is computed, if neither is read any more. */
 export function addRule(blocks: Blocks, node: Node): boolean {
   const [a, b] = blocks.inputsOf(node);
   if (!(blocks.isImage(a) || blocks.isImage(b)) || !sameShape(a.shape, b.shape)) return false;
   const emit = a === b ? undefined : blocks.sole(a);
   const [y] = node.outputs;
-  if (emit && blocks.sole(b)) {
-    // The other one's memory takes the sum: it must be fresh.
+  if (emit && blocks.isLastRead(b, node)) {
+    // The other one's memory takes the sum.
     blocks.defer(y, ({ relu }) => emit({ sum: blocks.blocked(b), relu }));
   } else blocks.hold(y, blocks.standard("Add", [blocks.blocked(a), blocks.blocked(b)]));
   return true;

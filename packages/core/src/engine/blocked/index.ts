@@ -1,5 +1,5 @@
 import { reluGradientOp, reluOp } from "../../graph/ops/activations.ts";
-import { batchNormGradientOp, batchNormTrainOp } from "../../graph/ops/channelNorm.ts";
+import { batchNormGradientOp, batchNormOp, batchNormTrainOp } from "../../graph/ops/channelNorm.ts";
 import { convDataGradientOp, convOp, convWeightGradientOp } from "../../graph/ops/conv.ts";
 import { addOp } from "../../graph/ops/elementwise.ts";
 import { linearOp, matmulOp } from "../../graph/ops/matmul.ts";
@@ -14,7 +14,12 @@ import { addRule, concatRule, reluRule } from "./elementwise.ts";
 import { fewRowsRule } from "./fewRows.ts";
 import { Blocks, type Rule, type Rules } from "./layout.ts";
 import { scanRule } from "./loop.ts";
-import { batchNormGradientRule, batchNormTrainRule, reluGradientRule } from "./norm.ts";
+import {
+  batchNormGradientRule,
+  batchNormRule,
+  batchNormTrainRule,
+  reluGradientRule,
+} from "./norm.ts";
 import { expandRule, globalMeanRule, maxPoolRule } from "./pool.ts";
 import { maxPoolGradientRule } from "./poolGradient.ts";
 import { concatRowsRule, linearRule, matmulRule, reshapeRule, sumRule } from "./products.ts";
@@ -30,6 +35,7 @@ const rules: Rules = new Map([
   entry(convOp, convRule),
   entry(convDataGradientOp, dataGradientRule),
   entry(convWeightGradientOp, weightGradientRule),
+  entry(batchNormOp, batchNormRule),
   entry(batchNormTrainOp, batchNormTrainRule),
   entry(batchNormGradientOp, batchNormGradientRule),
   entry(reluOp, reluRule),

@@ -21,7 +21,12 @@ export interface Fused {
   readonly sum?: string;
   readonly relu?: boolean;
 }
-type Emit = (fused: Fused) => string;
+/** A scale and a shift of every channel, which a convolution takes into its kernel and bias. */
+export interface Scaling {
+  readonly scale: string;
+  readonly shift: string;
+}
+type Emit = (fused: Fused & { readonly scaling?: Scaling }) => string;
 
 /** Lowers one kind of node in the blocked layout; false leaves it to the operator's own rule. */
 export type Rule = (blocks: Blocks, node: Node) => boolean;
@@ -41,6 +46,8 @@ export class Blocks implements Rewriter {
   private readonly names = new Map<Tensor, string>();
   private readonly pending = new Map<Tensor, Emit>();
   private readonly uses = new Map<Tensor, number>();
+  /** The last node that reads a tensor; none for outputs. */
+  private readonly last = new Map<Tensor, Node | undefined>();
   private readonly indices = new Map<string, string>();
   /** Rows of features, as recurrent layers have them. */
   readonly rows: RowBlocks;
@@ -58,6 +65,10 @@ export class Blocks implements Rewriter {
   begin(nodes: readonly Node[], outputs: readonly Tensor[], resolve: Resolve): void {
     const used = [...nodes.flatMap((node) => node.inputs), ...outputs];
     for (const tensor of used.map(resolve)) this.uses.set(tensor, (this.uses.get(tensor) ?? 0) + 1);
+    for (const node of nodes) {
+      for (const tensor of node.inputs) this.last.set(resolve(tensor), node);
+    }
+    for (const tensor of outputs) this.last.set(resolve(tensor), undefined);
     this.resolve = resolve;
     this.loops.plan(this, nodes, resolve);
   }
@@ -128,6 +139,11 @@ export class Blocks implements Rewriter {
   /** How to compute a tensor that has not been yet and that nobody else reads. */
   sole(tensor: Tensor): Emit | undefined {
     return this.uses.get(tensor) === 1 ? this.pending.get(tensor) : undefined;
+  }
+
+  /** Whether nobody reads the tensor after this node, so that its memory may take the result. */
+  isLastRead(tensor: Tensor, node: Node): boolean {
+    return this.last.get(tensor) === node;
   }
 
   private held(tensor: Tensor): string {

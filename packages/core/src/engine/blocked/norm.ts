@@ -1,4 +1,5 @@
-import type { Node } from "../../graph/tensor.ts";
+import { convOp } from "../../graph/ops/conv.ts";
+import type { Node, Op, Tensor } from "../../graph/tensor.ts";
 import type { Blocks, Images } from "./layout.ts";
 
 /**
@@ -62,6 +63,33 @@ const inverseOf = (blocks: Blocks, variance: string, eps: number): string => {
 };
 
 const valuesOf = ([n, , height, width]: Images): number => n * height * width;
+
+/**
+ * Batch norm with given statistics, a scale and a shift: in the kernel and bias of the convolution before it where those are
+ * constants, else in one pass that also takes a sum and a ReLU along.
+ */
+export function batchNormRule(blocks: Blocks, node: Node): boolean {
+  const [x, weight, bias, mean, variance] = blocks.inputsOf(node);
+  if (!blocks.isImage(x)) return false;
+  const { eps } = node.attrs as { readonly eps: number };
+  const [gain, offset, centre, spread] = [weight, bias, mean, variance].map((tensor) =>
+    blocks.onnx.nameOf(tensor),
+  );
+  const scale = product(blocks, gain, inverseOf(blocks, spread, eps));
+  const shift = blocks.standard("Sub", [offset, product(blocks, centre, scale)]);
+  const emit = isConvOfConstants(blocks, x) ? blocks.sole(x) : undefined;
+  const channels = x.shape[1] as number;
+  blocks.defer(node.outputs[0], (fused) =>
+    emit
+      ? emit({ ...fused, scaling: { scale, shift } })
+      : blocks.affine(blocks.blocked(x), scale, { shift, ...fused }, channels),
+  );
+  return true;
+}
+
+/** A convolution whose kernel is a constant. */
+const isConvOfConstants = (blocks: Blocks, { node }: Tensor): boolean =>
+  node.op === (convOp as unknown as Op) && blocks.onnx.isEmbedded(blocks.inputsOf(node)[1]);
 
 /** Batch norm in training: four passes, of which the last also takes a ReLU along. */
 export function batchNormTrainRule(blocks: Blocks, node: Node): boolean {

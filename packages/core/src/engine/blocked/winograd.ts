@@ -10,6 +10,8 @@ export interface Convolution {
   readonly kernel: Images;
   /** Above, left, below, right. */
   readonly pads: readonly number[];
+  /** A constant kernel is transformed once, when the graph is compiled. */
+  readonly isFixed?: boolean;
 }
 
 /** What a convolution does with its result besides. */
@@ -24,6 +26,7 @@ export const TOGETHER: Readonly<Record<number, readonly number[]>> = { 3: [2, 4]
 const PER_OUTPUT = 90;
 const PER_INPUT = 36;
 const PER_KERNEL = 26;
+const PER_FIXED_KERNEL = 6;
 /** Part of the time without it from which the memory it takes is well spent. */
 const WORTH = 0.9;
 
@@ -58,7 +61,8 @@ const outputOf = ({ images, kernel, pads }: Convolution): readonly number[] =>
 
 /** How many outputs of a column to compute together, if any. */
 function outputsTogether(convolution: Convolution): number | undefined {
-  const [k, c, r, width] = convolution.kernel;
+  const { kernel, isFixed } = convolution;
+  const [k, c, r, width] = kernel;
   const [height, columns] = outputOf(convolution);
   const positions = convolution.images[0] * height * columns;
   let best: number | undefined;
@@ -67,7 +71,8 @@ function outputsTogether(convolution: Convolution): number | undefined {
     const n = m + r - 1;
     const products = (n * Math.ceil(height / m)) / (r * height);
     const around = (PER_OUTPUT / c + PER_INPUT / k) / (r * width);
-    const cost = products + around + (PER_KERNEL * n) / (r * positions);
+    const kernels = ((isFixed ? PER_FIXED_KERNEL : PER_KERNEL) * n) / (r * positions);
+    const cost = products + around + kernels;
     if (cost < least) [best, least] = [m, cost];
   }
   return best;
@@ -91,7 +96,7 @@ function filtered(
   const phases = rowsOfProducts(blocks, matrices.output, k, inside, (point, fused) =>
     blocks.convolve(
       combinedRows(blocks, image, matrices.input[point], under),
-      kernelAt(blocks, kernel, convolution.kernel, matrices.kernel[point]),
+      kernelAt(blocks, kernel, convolution, matrices.kernel[point]),
       fused,
       { kernel_shape: [1, taps], pads: [0, left, 0, right], group: 1 },
     ),
@@ -141,10 +146,16 @@ export function rowsOfProducts(
 function kernelAt(
   blocks: Blocks,
   kernel: string,
-  [k, c, r, taps]: Images,
+  { kernel: [k, c, r, taps], isFixed }: Convolution,
   weights: readonly number[],
 ): string {
-  const { size } = blocks;
+  const { size, onnx } = blocks;
+  if (isFixed) {
+    // By standard nodes, which ONNX Runtime computes when the graph is compiled.
+    const row = onnx.builder.constant("float32", [1, r], Float32Array.from(weights));
+    const rows = blocks.reshape(kernel, [(k * c) / size ** 2, r, taps * size ** 2]);
+    return blocks.reshape(blocks.standard("MatMul", [row, rows]), [k, c, 1, taps]);
+  }
   const cells = blocks.reshape(kernel, [(k * c) / size ** 2, size, r, taps * size]);
   const under = { channels: size, height: r, stride: r, top: 0, rows: 1 };
   return blocks.reshape(combinedRows(blocks, cells, weights, under), [k, c, 1, taps]);
