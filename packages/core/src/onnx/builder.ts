@@ -52,18 +52,19 @@ export const onnxType: Record<DType, DataType> = {
 export class GraphBuilder {
   readonly inputs: ValueInfoProto[] = [];
   readonly outputs: ValueInfoProto[] = [];
-  private readonly nodes: NodeProto[] = [];
+  private nodes: NodeProto[] = [];
   private readonly initializers: TensorProto[] = [];
   /** Values that nodes of this graph itself compute. */
   private readonly computed = new Set<string>();
   /** Equal nodes are emitted once: key -> outputs. */
   private readonly known = new Map<string, readonly string[]>();
   private readonly parent: GraphBuilder | undefined;
-  private readonly names: Set<string>;
+  /** Names that are taken, and how often each has been asked for again. */
+  private readonly names: Map<string, number>;
 
   constructor(parent?: GraphBuilder) {
     this.parent = parent;
-    this.names = parent ? parent.names : new Set();
+    this.names = parent ? parent.names : new Map();
   }
 
   /** Domains of the nodes, without the standard one. */
@@ -74,8 +75,11 @@ export class GraphBuilder {
   /** A name nobody else uses, close to the wanted one. */
   unique(wanted: string): string {
     let name = wanted;
-    for (let i = 1; this.names.has(name); i++) name = `${wanted}_${i}`;
-    this.names.add(name);
+    for (let i = this.names.get(wanted) ?? 0; this.names.has(name); i++) {
+      name = `${wanted}_${i + 1}`;
+      this.names.set(wanted, i + 1);
+    }
+    this.names.set(name, 0);
     return name;
   }
 
@@ -119,11 +123,25 @@ export class GraphBuilder {
     return this.computed.has(name);
   }
 
-  /** Gives a value that a node of this graph computes another name, here and in the bodies that read it. */
-  rename(from: string, to: string): void {
-    renameIn(this.nodes, from, to);
-    this.computed.delete(from);
-    this.computed.add(to);
+  /** Gives values that nodes of this graph compute other names, here and in the bodies that read them. */
+  rename(names: ReadonlyMap<string, string>): void {
+    renameIn(this.nodes, names);
+    for (const [from, to] of names) {
+      this.computed.delete(from);
+      this.computed.add(to);
+    }
+  }
+
+  /** Leaves out nodes whose results nobody reads; the outputs must be there. */
+  prune(): void {
+    const read = new Set(this.outputs.map(({ name }) => name));
+    const kept: NodeProto[] = [];
+    for (const node of this.nodes.toReversed()) {
+      if (!node.output.some((name) => read.has(name))) continue;
+      kept.push(node);
+      markRead([node], read);
+    }
+    this.nodes = kept.reverse();
   }
 
   /** A constant inside the graph; equal small ones are shared. */
@@ -172,12 +190,24 @@ export class GraphBuilder {
   }
 }
 
-function renameIn(nodes: readonly NodeProto[], from: string, to: string): void {
-  const renamed = (name: string) => (name === from ? to : name);
+function renameIn(nodes: readonly NodeProto[], names: ReadonlyMap<string, string>): void {
+  const renamed = (name: string) => names.get(name) ?? name;
   for (const node of nodes) {
     node.input = node.input.map(renamed);
     node.output = node.output.map(renamed);
-    for (const { g } of node.attribute) if (g) renameIn(g.node, from, to);
+    for (const { g } of node.attribute) if (g) renameIn(g.node, names);
+  }
+}
+
+/** Adds what nodes, and the bodies within them, read. */
+function markRead(nodes: readonly NodeProto[], read: Set<string>): void {
+  for (const { input, attribute } of nodes) {
+    for (const name of input) read.add(name);
+    for (const { g } of attribute) {
+      if (!g) continue;
+      markRead(g.node, read);
+      for (const { name } of g.output) read.add(name);
+    }
   }
 }
 

@@ -285,12 +285,12 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
   // Renamed where possible: an Identity would copy what is used inside the graph, too.
   const renamed = new Map<string, string>();
   for (const [i, from] of lowered.entries()) {
-    if (builder.computes(from)) {
-      builder.rename(from, reserved[i]);
-      renamed.set(from, reserved[i]);
-    } else builder.node("Identity", [renamed.get(from) ?? from], {}, [reserved[i]]);
+    if (builder.computes(from) && !renamed.has(from)) renamed.set(from, reserved[i]);
+    else builder.node("Identity", [from], {}, [reserved[i]]);
     builder.outputs.push(valueInfo(reserved[i], outputs[i].dtype, outputs[i].shape));
   }
+  builder.rename(renamed);
+  builder.prune();
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: "tensorlane",

@@ -51,7 +51,11 @@ const pointless = [
   ...["QDQSelectorActionTransformer", "QDQFinalCleanupTransformer", "WeightBiasQuantization"],
   ...["EnsureUniqueDQForNodeUnit", "PropagateCastOps"],
 ];
-const sessionConfig = { "optimization.disable_specified_optimizers": pointless.join(";") };
+/** Where weights are no constants, hardly anything is computed from constants alone. */
+const folding = "ConstantFolding";
+const without = (names: readonly string[]) => ({
+  "optimization.disable_specified_optimizers": names.join(";"),
+});
 
 /** A graph that an engine can run, on any memory of the right shapes. */
 export class CompiledGraph {
@@ -73,6 +77,7 @@ export class CompiledGraph {
   ): Promise<CompiledGraph> {
     const rewrite = await engine.rewrite?.();
     const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, embedded });
+    const sessionConfig = without(embedded ? pointless : [...pointless, folding]);
     const executable = await engine.compile(encodeModel(lowered.model), { label, sessionConfig });
     return new CompiledGraph(outputs, lowered, executable);
   }

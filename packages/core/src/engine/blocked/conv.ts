@@ -142,9 +142,9 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
   // A phase that begins or ends beyond the gradient would need cropping.
   if (reached.some(({ before, after }) => before < 0 || after < 0)) return false;
   const name = blocks.onnx.nameOf(weight);
+  const height = size[0] / strides[0];
   const part = (row: Phase, column: Phase): string => {
-    const shape = [n, c, size[0] / strides[0], size[1] / strides[1]];
-    if (row.taps.length === 0 || column.taps.length === 0) return blocks.zeros(shape);
+    if (column.taps.length === 0) return blocks.zeros([n, c, height, size[1] / strides[1]]);
     const taps = row.taps.flatMap((i) => column.taps.map((j) => i * kernel[3] + j));
     const turned = turnedKernel(blocks, name, kernel, taps);
     const taken: Images = [c, kernel[0], row.taps.length, column.taps.length];
@@ -154,7 +154,11 @@ export function dataGradientRule(blocks: Blocks, node: Node): boolean {
       pads: [row.before, column.before, row.after, column.after],
     });
   };
-  const phases = rows.map((row) => columns.map((column) => part(row, column)));
+  const phases = rows.map((row) =>
+    row.taps.length === 0
+      ? [blocks.zeros([n, c, height, size[1]])]
+      : columns.map((column) => part(row, column)),
+  );
   blocks.hold(node.outputs[0], interleaved(blocks, phases, images));
   return true;
 }

@@ -48,7 +48,10 @@ export class Blocks implements Rewriter {
   private readonly uses = new Map<Tensor, number>();
   /** The last node that reads a tensor; none for outputs. */
   private readonly last = new Map<Tensor, Node | undefined>();
-  private readonly indices = new Map<string, string>();
+  /** Constants by what they hold. */
+  private readonly constants = new Map<string, string>();
+  /** What reshaped values are made from. */
+  private readonly sources = new Map<string, string>();
   /** Rows of features, as recurrent layers have them. */
   readonly rows: RowBlocks;
   /** The loops that are computed on such rows. */
@@ -163,8 +166,12 @@ export class Blocks implements Rewriter {
   standard(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.onnx.node(type, inputs, attributes)[0];
   }
+  /** A reshaped value is reshaped from what it was. */
   reshape(name: string, shape: readonly number[]): string {
-    return this.standard("Reshape", [name, this.onnx.builder.ints(shape)]);
+    const source = this.sources.get(name) ?? name;
+    const result = this.standard("Reshape", [source, this.onnx.builder.ints(shape)]);
+    this.sources.set(result, source);
+    return result;
   }
   concat(parts: readonly string[], axis: number): string {
     return parts.length === 1 ? parts[0] : this.standard("Concat", parts, { axis });
@@ -185,17 +192,31 @@ export class Blocks implements Rewriter {
   }
   /** Which rows a gather takes, in order; made once for equal keys. */
   positions(key: string, shape: readonly [number], fill: (put: (row: number) => void) => void) {
-    const known = this.indices.get(key);
-    if (known !== undefined) return known;
-    const index = new Int32Array(shape[0]);
-    let at = 0;
-    fill((row) => {
-      index[at++] = row;
+    return this.constant(key, () => {
+      const index = new Int32Array(shape[0]);
+      let at = 0;
+      fill((row) => {
+        index[at++] = row;
+      });
+      if (at === index.length) return this.onnx.builder.constant("int32", shape, index);
+      throw new Error(`${key}: ${at} positions instead of ${index.length}`);
     });
-    if (at !== index.length) throw new Error(`${key}: ${at} positions instead of ${index.length}`);
-    const name = this.onnx.builder.constant("int32", shape, index, "positions");
-    this.indices.set(key, name);
-    return name;
+  }
+  /** One constant for each key. */
+  private constant(key: string, make: () => string): string {
+    const known = this.constants.get(key) ?? make();
+    this.constants.set(key, known);
+    return known;
+  }
+  /** (C, 1, h, w) with the same taps for every channel. */
+  sameForAll(channels: number, taps: readonly number[], extent: readonly number[]): string {
+    return this.constant(`${channels} x ${taps} ${extent}`, () => {
+      const data = Float32Array.from(
+        { length: channels * taps.length },
+        (_, i) => taps[Math.floor(i / this.size) % taps.length],
+      );
+      return this.onnx.builder.constant("float32", [channels, 1, ...extent], data);
+    });
   }
   /** The sum over the first of two axes: a product with ones takes half of a ReduceSum's time. */
   summed(name: string, [parts, size]: readonly [number, number]): string {
@@ -203,25 +224,23 @@ export class Blocks implements Rewriter {
     const ones = this.onnx.builder.constant("float32", [1, parts], new Float32Array(parts).fill(1));
     return this.standard("MatMul", [ones, this.reshape(name, [parts, size])]);
   }
-  /** `size` copies of a number. */
-  filled(size: number, value: number): string {
-    return this.onnx.builder.constant("float32", [size], new Float32Array(size).fill(value));
-  }
-
   /** 1 for every normal positive number, 0 for the others, in one pass. */
   positive(x: string): string {
     return this.standard("HardSigmoid", [x], { alpha: f32(3e38), beta: f32(0) });
   }
 
-  /** scale · x + shift, both given for every channel, in one pass. */
+  /** scale · x + shift in one pass: a number, or as many as there are channels. */
   affine(
     x: string,
-    scale: string,
+    scale: string | number,
     { shift, ...fused }: Fused & { readonly shift?: string },
     channels: number,
     pads: readonly number[] = [0, 0, 0, 0],
   ): string {
-    const weight = this.reshape(scale, [channels, 1, 1, 1]);
+    const weight =
+      typeof scale === "number"
+        ? this.sameForAll(channels, [scale], [1, 1])
+        : this.reshape(scale, [channels, 1, 1, 1]);
     const attributes = { kernel_shape: [1, 1], pads, group: channels };
     return this.convolve(x, weight, { bias: shift, ...fused }, attributes);
   }

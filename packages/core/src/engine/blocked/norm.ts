@@ -55,7 +55,7 @@ const product = (blocks: Blocks, ...factors: readonly string[]): string =>
 
 /** x - mean, for every channel: the same node in both directions, so it runs once. */
 const centred = (blocks: Blocks, x: string, mean: string, c: number): string =>
-  blocks.affine(x, blocks.filled(c, 1), { shift: blocks.standard("Neg", [mean]) }, c);
+  blocks.affine(x, 1, { shift: blocks.standard("Neg", [mean]) }, c);
 
 const inverseOf = (blocks: Blocks, variance: string, eps: number): string => {
   const shifted = blocks.standard("Add", [variance, blocks.onnx.builder.scalar(eps)]);

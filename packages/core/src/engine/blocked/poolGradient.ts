@@ -154,14 +154,9 @@ function perChannel(
   size: number,
   at: (tap: number) => number,
 ) {
-  const data = Float32Array.from({ length: channels * size }, (_, i) =>
-    at(Math.floor(i / blocks.size) % size),
-  );
-  const shape = axis === 0 ? [size, 1] : [1, size];
-  return {
-    weight: blocks.onnx.builder.constant("float32", [channels, 1, ...shape], data, "tap"),
-    kernel: shape,
-  };
+  const kernel = axis === 0 ? [size, 1] : [1, size];
+  const taps = Array.from({ length: size }, (_, tap) => at(tap));
+  return { weight: blocks.sameForAll(channels, taps, kernel), kernel };
 }
 
 const padsAlong = (axis: 0 | 1, before: number, after: number): number[] =>

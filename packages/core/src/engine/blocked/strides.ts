@@ -1,14 +1,15 @@
 import type { Blocks, Images } from "./layout.ts";
 
-/** Images of which phases[r][s] holds rows r, r + h, … and columns s, s + w, …. */
+/** Images of which phases[r][s] holds rows r, r + h, … and columns s, s + w, …; one alone holds whole rows. */
 export function interleaved(
   blocks: Blocks,
   phases: readonly (readonly string[])[],
   [n, c, height, width]: Images,
 ): string {
   if (phases.length === 1 && phases[0].length === 1) return phases[0][0];
-  const cells = (n * c * height * width) / (phases.length * phases[0].length * blocks.size);
   const rows = phases.map((row) => {
+    if (row.length === 1) return row[0];
+    const cells = (n * c * height * width) / (phases.length * row.length * blocks.size);
     const parts = row.map((name) => blocks.reshape(name, [cells, 1, blocks.size]));
     return blocks.concat(parts, 1);
   });

@@ -56,6 +56,14 @@ export function bestCut(
   block: number,
   mostColumns = Number.POSITIVE_INFINITY,
 ): Cut | undefined {
+  const key = `${Object.values(sizes)} ${block} ${mostColumns}`;
+  if (!cuts.has(key)) cuts.set(key, searched(sizes, block, mostColumns));
+  return cuts.get(key);
+}
+/** Networks repeat their layers, and graphs are built more than once. */
+const cuts = new Map<string, Cut | undefined>();
+
+function searched(sizes: Sizes, block: number, mostColumns: number): Cut | undefined {
   let best: Cut | undefined;
   for (const tiling of tilings(sizes, block, mostColumns)) {
     const cost = costOf(sizes, tiling, block);

@@ -434,4 +434,4 @@ function tilesOfLines(blocks: Blocks, x: string, problem: Problem, tiling: Tilin
 
 /** Blocked images with zeros around them. */
 const framed = (blocks: Blocks, x: string, channels: number, pads: readonly number[]): string =>
-  pads.every((p) => p === 0) ? x : blocks.affine(x, blocks.filled(channels, 1), {}, channels, pads);
+  pads.every((p) => p === 0) ? x : blocks.affine(x, 1, {}, channels, pads);

@@ -52,7 +52,7 @@ export function convolveImages(
   if (!sum) return filtered(blocks, image, kernel, convolution, m, inside);
   const k = convolution.kernel[0];
   const product = filtered(blocks, image, kernel, convolution, m, { bias: fused.bias });
-  return blocks.affine(product, blocks.filled(k, 1), { sum, relu: fused.relu }, k);
+  return blocks.affine(product, 1, { sum, relu: fused.relu }, k);
 }
 
 /** Height and width of the output. */
@@ -134,8 +134,7 @@ export function rowsOfProducts(
     const shared = ({ bias: shift, relu }: Inside): string => {
       if (second === undefined) return first;
       if (i === 0) return blocks.standard("Add", [first, second]);
-      const factor = blocks.filled(channels, row[3]);
-      return blocks.affine(second, factor, { shift, relu, sum: first }, channels);
+      return blocks.affine(second, row[3], { shift, relu, sum: first }, channels);
     };
     if (i > 0 && i < output.length - 1) return shared(inside);
     return product(i === 0 ? 0 : infinity, { ...inside, sum: shared({}) });
@@ -190,17 +189,13 @@ export function combinedRows(
   const dilation = used.every((weight, i) => i % 2 === 0 || !isUsed(weight)) ? 2 : 1;
   const taps = used.filter((_, i) => i % dilation === 0);
   const below = stride * (rows - 1) + last - top + 1 - height;
-  const lanes = Array.from({ length: channels / blocks.size }, () =>
-    taps.flatMap((tap) => Array<number>(blocks.size).fill(tap)),
-  );
-  const shape = [channels, 1, taps.length, 1];
-  const kernel = blocks.onnx.builder.constant("float32", shape, Float32Array.from(lanes.flat()));
+  const extent = [taps.length, 1];
   return blocks.convolve(
     image,
-    kernel,
+    blocks.sameForAll(channels, taps, extent),
     {},
     {
-      kernel_shape: [taps.length, 1],
+      kernel_shape: extent,
       strides: [stride, 1],
       dilations: [dilation, 1],
       pads: [top - first, left, Math.max(0, below), right],
