@@ -51,8 +51,9 @@ const pointless = [
   ...["QDQSelectorActionTransformer", "QDQFinalCleanupTransformer", "WeightBiasQuantization"],
   ...["EnsureUniqueDQForNodeUnit", "PropagateCastOps"],
 ];
-/** Where weights are no constants, hardly anything is computed from constants alone. */
+/** What is computed from constants alone is little where weights are none, and takes long to look for among many nodes. */
 const folding = "ConstantFolding";
+const MANY_NODES = 2000;
 const without = (names: readonly string[]) => ({
   "optimization.disable_specified_optimizers": names.join(";"),
 });
@@ -77,7 +78,8 @@ export class CompiledGraph {
   ): Promise<CompiledGraph> {
     const rewrite = await engine.rewrite?.();
     const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, embedded });
-    const sessionConfig = without(embedded ? pointless : [...pointless, folding]);
+    const isLarge = lowered.model.graph!.node.length > MANY_NODES;
+    const sessionConfig = without(isLarge && !embedded ? [...pointless, folding] : pointless);
     const executable = await engine.compile(encodeModel(lowered.model), { label, sessionConfig });
     return new CompiledGraph(outputs, lowered, executable);
   }

@@ -57,6 +57,8 @@ describe("convolution: values and both gradients", () => {
     ["plain images in whole lines", [2, 3, 29, 31], [32, 3, 7, 7], { stride: 2, padding: 3 }],
     ["lines that no window reaches", [2, 3, 30, 30], [16, 3, 3, 3], { stride: 3 }],
     ["channels that fill no block", [2, 24, 9, 9], [32, 24, 5, 5], { padding: 2 }],
+    ["few output channels", [16, 1, 20, 20], [6, 1, 5, 5], {}],
+    ["fewer output channels", [4, 16, 9, 8], [4, 16, 3, 3], { padding: 1 }],
     ["unequal strides", [4, 16, 20, 21], [32, 16, 3, 2], { padding: [2, 1], stride: [1, 2] }],
     ["dilation", [4, 16, 20, 21], [32, 16, 3, 2], { padding: [2, 1], dilation: [2, 3] }],
   ])("weight gradients: %s", async ([, image, kernel, options]) => {

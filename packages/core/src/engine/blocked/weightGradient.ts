@@ -15,8 +15,12 @@ interface WeightGradient extends Conv {
 /** The sizes of one weight gradient. */
 interface Problem extends WeightGradient {
   readonly images: Images;
+  /** Whole blocks of channels, of which the first `kept` are the gradient's. */
   readonly from: Images;
+  readonly kept: number;
 }
+/** Output channels from which a block is filled up with zeros. */
+const FEW = 4;
 
 /**
  * Gradient of conv2d's weight, from [x, grad], itself a blocked convolution, whose input channels are images and
@@ -25,14 +29,34 @@ interface Problem extends WeightGradient {
 export function weightGradientRule(blocks: Blocks, node: Node): boolean {
   const [x, grad] = blocks.inputsOf(node);
   const attrs = node.attrs as WeightGradient;
-  const from = blocks.imagesOf(grad);
+  const whole = blocks.imagesOf(grad);
+  const from = whole ?? filledUp(blocks, grad);
   if (attrs.groups !== 1 || !from || !isStatic(x.shape) || x.shape.includes(0)) return false;
-  const problem: Problem = { ...attrs, images: x.shape as unknown as Images, from };
-  const emit = blocks.imagesOf(x) && isPointwise(blocks, problem) ? pointwise : tiled;
+  const kept = grad.shape[1] as number;
+  const problem: Problem = { ...attrs, images: x.shape as unknown as Images, from, kept };
+  const emit = whole && blocks.imagesOf(x) && isPointwise(blocks, problem) ? pointwise : tiled;
   const result = emit(blocks, x, grad, problem);
   if (result === undefined) return false;
   blocks.onnx.define(node.outputs[0], result);
   return true;
+}
+
+/** The sizes of few channels with zeros up to a block. */
+function filledUp(blocks: Blocks, { shape, dtype }: Tensor): Images | undefined {
+  if (shape.length !== 4 || dtype !== "float32" || !isStatic(shape) || shape.includes(0)) return;
+  const [n, k, height, width] = shape;
+  return k >= FEW && k < blocks.size ? [n, blocks.size, height, width] : undefined;
+}
+
+/** Blocked images of the gradient, filled up where it has few channels. */
+function blockedGradient(blocks: Blocks, grad: Tensor, { kept, from: [, k] }: Problem): string {
+  if (kept === k) return blocks.blocked(grad);
+  // ReorderInput itself fills up blocks, but takes channels by fours.
+  const missing = (4 - (kept % 4)) % 4;
+  const plain = blocks.onnx.nameOf(grad);
+  const pads = blocks.onnx.builder.ints([0, 0, 0, 0, 0, missing, 0, 0]);
+  const fours = missing === 0 ? plain : blocks.standard("Pad", [plain, pads]);
+  return blocks.node("ReorderInput", [fours]);
 }
 
 /** (A, B, C, D) -> (A, C, B, D). */
@@ -88,7 +112,7 @@ function tiled(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): strin
   // Plain images are copied by whole lines.
   const cut = bestCut(sizesOf(problem), blocks.size, isWhole ? undefined : 1);
   if (!cut) return undefined;
-  const gradient = blocks.blocked(grad);
+  const gradient = blockedGradient(blocks, grad, problem);
   if (!isWhole) {
     const { tiling } = cut;
     const under = tilesOfLines(blocks, blocks.onnx.nameOf(x), problem, tiling);
@@ -177,7 +201,7 @@ function convolved(
 
 /** Blocked (K, h, columns · C) -> (K, C, h, w). */
 function kernelFrom(blocks: Blocks, blocked: string, problem: Problem): string {
-  const [, k] = problem.from;
+  const { kept: k } = problem;
   const [, c] = problem.images;
   const [height, width] = problem.kernel;
   const { dilations } = problem;
