@@ -5,6 +5,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,
   type GraphProto,
   GraphProtoSchema,
@@ -162,6 +163,19 @@ export class GraphBuilder {
     const dims = shape.map(BigInt);
     this.initializers.push(
       create(TensorProtoSchema, { name, dims, dataType: onnxType[dtype], rawData }),
+    );
+  }
+
+  /** A constant whose data the engine is given beside the model (CompileOptions.initializers). */
+  external(name: string, dtype: DType, shape: readonly number[]): void {
+    this.initializers.push(
+      create(TensorProtoSchema, {
+        name,
+        dims: shape.map(BigInt),
+        dataType: onnxType[dtype],
+        dataLocation: DataLocation.EXTERNAL,
+        externalData: [{ key: "location", value: name }],
+      }),
     );
   }
 

@@ -22,6 +22,8 @@ export interface LoweredInput {
 export interface LoweredGraph {
   readonly model: ModelProto;
   readonly inputs: readonly LoweredInput[];
+  /** The fixed parameters by the names of their constants. */
+  readonly fixed: ReadonlyMap<string, Tensor>;
   /** Names of the outputs, in the order asked for. */
   readonly outputs: readonly string[];
 }
@@ -34,6 +36,8 @@ export interface LowerOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Names of parameters and data that go into the file as constants instead of being inputs. */
   readonly embedded?: ReadonlyMap<Tensor, string>;
+  /** Parameters that are constants of the model, whose values the engine is given beside it. */
+  readonly fixed?: ReadonlySet<Tensor>;
   /** The way of the engine that is to run the model; never for files. */
   readonly rewrite?: Rewrite;
 }
@@ -67,6 +71,7 @@ export interface BodyForm {
 export class Lowering {
   readonly builder: GraphBuilder;
   readonly inputs: LoweredInput[] = [];
+  readonly fixed = new Map<string, Tensor>();
   private readonly names = new Map<Tensor, string>();
   /** Where a symbolic dimension can be read off: an input and its axis. */
   private readonly dims = new Map<string, { readonly input: string; readonly axis: number }>();
@@ -137,16 +142,21 @@ export class Lowering {
     if (constant !== undefined) return this.embed(tensor, leaf, constant);
     const fallback = leaf.kind === "placeholder" ? leaf.name : leaf.kind;
     const name = this.builder.unique(this.options.inputNames?.get(tensor) ?? fallback);
+    this.names.set(tensor, name);
+    if (this.options.fixed?.has(tensor)) {
+      this.builder.external(name, tensor.dtype, tensor.shape as readonly number[]);
+      this.fixed.set(name, tensor);
+      return name;
+    }
     this.builder.inputs.push(valueInfo(name, tensor.dtype, tensor.shape));
     this.bindDims(name, tensor.shape);
     this.inputs.push({ name, tensor, leaf });
-    this.names.set(tensor, name);
     return name;
   }
 
-  /** Whether a leaf's values are constants of the model. */
-  isEmbedded(tensor: Tensor): boolean {
-    return this.options.embedded?.has(tensor) ?? false;
+  /** Whether a leaf's values are constants of the model that an engine is to run at once. */
+  isFixed(tensor: Tensor): boolean {
+    return this.options.fixed?.has(tensor) ?? false;
   }
 
   private embed(tensor: Tensor, leaf: Leaf, name: string): string {
@@ -301,7 +311,7 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
     graph: builder.finish(options.name ?? "tensorlane"),
     metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
   });
-  return { model, inputs: lowering.inputs, outputs: reserved };
+  return { model, inputs: lowering.inputs, fixed: lowering.fixed, outputs: reserved };
 }
 
 /** The bytes of a model, as an `.onnx` file holds them. */

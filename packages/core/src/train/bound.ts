@@ -58,6 +58,12 @@ const without = (names: readonly string[]) => ({
   "optimization.disable_specified_optimizers": names.join(";"),
 });
 
+/** A constant of its own from a parameter, whose values may change. */
+const copied = ([name, tensor]: readonly [string, Tensor]): [string, Value] => {
+  const { dtype, shape, data } = tensor as Parameter;
+  return [name, { dtype, shape, data: data.slice() }];
+};
+
 /** A graph that an engine can run, on any memory of the right shapes. */
 export class CompiledGraph {
   private readonly outputs: readonly Tensor[];
@@ -74,13 +80,16 @@ export class CompiledGraph {
     engine: Engine,
     outputs: readonly Tensor[],
     label: string,
-    embedded?: ReadonlyMap<Tensor, string>,
+    fixed?: ReadonlySet<Tensor>,
   ): Promise<CompiledGraph> {
     const rewrite = await engine.rewrite?.();
-    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, embedded });
+    const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, fixed });
     const isLarge = lowered.model.graph!.node.length > MANY_NODES;
-    const sessionConfig = without(isLarge && !embedded ? [...pointless, folding] : pointless);
-    const executable = await engine.compile(encodeModel(lowered.model), { label, sessionConfig });
+    const executable = await engine.compile(encodeModel(lowered.model), {
+      label,
+      sessionConfig: without(isLarge && !fixed ? [...pointless, folding] : pointless),
+      initializers: Object.fromEntries([...lowered.fixed].map(copied)),
+    });
     return new CompiledGraph(outputs, lowered, executable);
   }
 

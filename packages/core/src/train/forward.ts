@@ -34,8 +34,8 @@ export async function compile<Name extends string>(
   const outputs = Object.entries<Tensor>(build(inputs));
   const engine = options.engine ?? (await defaultEngine());
   const tensors = outputs.map(([, tensor]) => tensor);
-  const constants = options.frozen ? parametersOf(tensors) : undefined;
-  const graph = await CompiledGraph.create(engine, tensors, options.label ?? "forward", constants);
+  const fixed = options.frozen ? parametersOf(tensors) : undefined;
+  const graph = await CompiledGraph.create(engine, tensors, options.label ?? "forward", fixed);
   let bound: BoundGraph = graph.bind();
   return async (batch) => {
     if (bound.isStale) {
@@ -49,10 +49,8 @@ export async function compile<Name extends string>(
   };
 }
 
-/** The parameters that tensors depend on, and names for them. */
-function parametersOf(tensors: readonly Tensor[]): Map<Tensor, string> {
-  const leaves = topological(tensors).flatMap(({ outputs: [tensor] }) =>
-    tensor && leafOf(tensor)?.kind === "parameter" ? [tensor] : [],
-  );
-  return new Map(leaves.map((tensor, i) => [tensor, `parameter_${i}`]));
+/** The parameters that tensors depend on. */
+function parametersOf(tensors: readonly Tensor[]): Set<Tensor> {
+  const leaves = topological(tensors).map(({ outputs: [tensor] }) => tensor);
+  return new Set(leaves.filter((tensor) => tensor && leafOf(tensor)?.kind === "parameter"));
 }

@@ -37,7 +37,7 @@ export function convRule(blocks: Blocks, node: Node): boolean {
   const attributes = { kernel_shape: [height, width], strides, pads, dilations, group: 1 };
   const isDense = c >= blocks.size && [...strides, ...dilations].every((step) => step === 1);
   const problem = { images: x.shape as Images, kernel, pads };
-  const isFixed = blocks.onnx.isEmbedded(weight);
+  const isFixed = blocks.onnx.isFixed(weight);
   blocks.defer(node.outputs[0], ({ scaling, ...fused }) => {
     const given = { weight: blocks.onnx.nameOf(weight), bias: bias && blocks.onnx.nameOf(bias) };
     const { weight: name, bias: shift } = scaling ? scaled(blocks, given, kernel, scaling) : given;

@@ -89,7 +89,7 @@ export function batchNormRule(blocks: Blocks, node: Node): boolean {
 
 /** A convolution whose kernel is a constant. */
 const isConvOfConstants = (blocks: Blocks, { node }: Tensor): boolean =>
-  node.op === (convOp as unknown as Op) && blocks.onnx.isEmbedded(blocks.inputsOf(node)[1]);
+  node.op === (convOp as unknown as Op) && blocks.onnx.isFixed(blocks.inputsOf(node)[1]);
 
 /** Batch norm in training: four passes, of which the last also takes a ReLU along. */
 export function batchNormTrainRule(blocks: Blocks, node: Node): boolean {
