@@ -87,13 +87,10 @@ class Exported {
   }
 }
 
-/** The model compiled in place: weights are read where they lie, or are constants; loops are those of training. */
+/** The model compiled in place with constant weights; loops are those of training. */
 class Compiled {
-  /**
-   * @param {boolean} frozen
-   * @param {Record<string, any>} inputs @param {(fields: any) => any} forward
-   */
-  static async create(frozen, inputs, forward) {
+  /** @param {Record<string, any>} inputs @param {(fields: any) => any} forward */
+  static async create(inputs, forward) {
     const [batchSize] = inputs.x.shape;
     const fields = Object.fromEntries(
       Object.entries(inputs).map(([name, { dtype, shape }]) => [
@@ -102,8 +99,8 @@ class Compiled {
       ]),
     );
     const build = (batch) => ({ y: forward(batch) });
-    const call = await compile(fields, batchSize, build, { engine, frozen });
-    return Object.assign(new Compiled(), { name: frozen ? "frozen" : "compiled", call, inputs });
+    const call = await compile(fields, batchSize, build, { engine, frozen: true });
+    return Object.assign(new Compiled(), { name: "compiled", call, inputs });
   }
 
   async run() {
@@ -128,8 +125,7 @@ class Inference {
     const ways = [];
     const all = [
       () => Exported.create(model, inputs, forward),
-      () => Compiled.create(false, inputs, forward),
-      () => Compiled.create(true, inputs, forward),
+      () => Compiled.create(inputs, forward),
     ];
     for (const way of all) {
       const run = Object.assign(new Inference(), { way: await way() });

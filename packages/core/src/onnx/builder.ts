@@ -54,7 +54,7 @@ export class GraphBuilder {
   readonly inputs: ValueInfoProto[] = [];
   readonly outputs: ValueInfoProto[] = [];
   private nodes: NodeProto[] = [];
-  private readonly initializers: TensorProto[] = [];
+  private initializers: TensorProto[] = [];
   /** Values that nodes of this graph itself compute. */
   private readonly computed = new Set<string>();
   /** Equal nodes are emitted once: key -> outputs. */
@@ -133,8 +133,8 @@ export class GraphBuilder {
     }
   }
 
-  /** Leaves out nodes whose results nobody reads; the outputs must be there. */
-  prune(): void {
+  /** Leaves out nodes and constants that nobody reads; the outputs must be there. Returns the names that are read. */
+  prune(): ReadonlySet<string> {
     const read = new Set(this.outputs.map(({ name }) => name));
     const kept: NodeProto[] = [];
     for (const node of this.nodes.toReversed()) {
@@ -143,6 +143,8 @@ export class GraphBuilder {
       markRead([node], read);
     }
     this.nodes = kept.reverse();
+    this.initializers = this.initializers.filter(({ name }) => read.has(name));
+    return read;
   }
 
   /** A constant inside the graph; equal small ones are shared. */
@@ -218,9 +220,7 @@ function markRead(nodes: readonly NodeProto[], read: Set<string>): void {
   for (const { input, attribute } of nodes) {
     for (const name of input) read.add(name);
     for (const { g } of attribute) {
-      if (!g) continue;
-      markRead(g.node, read);
-      for (const { name } of g.output) read.add(name);
+      if (g) markRead(g.node, read);
     }
   }
 }

@@ -300,7 +300,8 @@ export function lowerGraph(outputs: readonly Tensor[], options: LowerOptions = {
     builder.outputs.push(valueInfo(reserved[i], outputs[i].dtype, outputs[i].shape));
   }
   builder.rename(renamed);
-  builder.prune();
+  const read = builder.prune();
+  for (const name of lowering.fixed.keys()) if (!read.has(name)) lowering.fixed.delete(name);
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: "tensorlane",

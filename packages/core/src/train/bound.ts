@@ -3,9 +3,9 @@ import type { Batch } from "../data/dataset.ts";
 import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
 import { TensorlaneError } from "../errors.ts";
 import { isStatic, staticSize } from "../graph/dim.ts";
-import { allocate } from "../graph/dtype.ts";
+import { allocate, type TensorData } from "../graph/dtype.ts";
 import { missing } from "../graph/inputs.ts";
-import { type Distribution, Parameter, type Tensor } from "../graph/tensor.ts";
+import type { Distribution, Parameter, Tensor } from "../graph/tensor.ts";
 import { encodeModel, type LoweredGraph, lowerGraph } from "../onnx/lowering.ts";
 import { randomStreams } from "../onnx/randomStreams.ts";
 
@@ -15,6 +15,12 @@ interface RandomInput {
   readonly ahead: Float32Array;
   readonly distribution: Distribution;
   readonly stream: number;
+}
+
+/** A parameter that the graph reads, and where. */
+interface ReadParameter {
+  readonly tensor: Parameter;
+  readonly data: TensorData;
 }
 
 /** Fresh memory for a tensor of known shape. */
@@ -97,13 +103,18 @@ export class CompiledGraph {
     const streams = randomStreams(this.lowered.inputs);
     const memory = new Map<Tensor, Value>();
     const randoms: RandomInput[] = [];
+    const read: ReadParameter[] = [];
     const inputs: Record<string, Value> = {};
     const outputs: Record<string, Value> = {};
     for (const { name, tensor, leaf } of this.lowered.inputs) {
       let value = given.inputs?.get(tensor);
       const { dtype } = tensor;
       const shape = tensor.shape as readonly number[];
-      if (leaf.kind === "parameter") value = { dtype, shape, data: (tensor as Parameter).data };
+      if (leaf.kind === "parameter") {
+        const { data } = tensor as Parameter;
+        value = { dtype, shape, data };
+        read.push({ tensor: tensor as Parameter, data });
+      }
       if (leaf.kind === "data") value = { dtype, shape, data: leaf.data };
       value ??= memoryFor(tensor);
       if (leaf.kind === "random") {
@@ -120,7 +131,7 @@ export class CompiledGraph {
       if (!memory.has(tensor)) memory.set(tensor, value);
       outputs[this.lowered.outputs[i]] = value;
     }
-    return new BoundGraph(this.executable.bind({ inputs, outputs }), memory, randoms);
+    return new BoundGraph(this.executable.bind({ inputs, outputs }), memory, randoms, read);
   }
 
   release(): void {
@@ -136,16 +147,19 @@ export class BoundGraph {
   private readonly binding: Binding;
   private readonly memory: ReadonlyMap<Tensor, Value>;
   private readonly randoms: readonly RandomInput[];
+  private readonly read: readonly ReadParameter[];
   private drawn: { readonly key: string; readonly ready: Promise<void> } | undefined;
 
   constructor(
     binding: Binding,
     memory: ReadonlyMap<Tensor, Value>,
     randoms: readonly RandomInput[],
+    read: readonly ReadParameter[],
   ) {
     this.binding = binding;
     this.memory = memory;
     this.randoms = randoms;
+    this.read = read;
   }
 
   /** Compiles a graph and ties it to memory. */
@@ -216,10 +230,7 @@ export class BoundGraph {
 
   /** Whether a parameter's data have moved since this graph was bound. */
   get isStale(): boolean {
-    for (const [tensor, { data }] of this.memory) {
-      if (tensor instanceof Parameter && tensor.data !== data) return true;
-    }
-    return false;
+    return this.read.some(({ tensor, data }) => tensor.data !== data);
   }
 
   release(): void {

@@ -1,54 +1,96 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { createBindingEngine } from "../engine/binding/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import { createNativeEngine } from "../engine/native/engine.ts";
+import { createWebEngine } from "../engine/web/engine.ts";
 import { compile, nn, type Tensor } from "../index.ts";
 
 const wave = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.3));
 
-/** Convolutions that are filtered, scaled by batch norms, added to what came in. */
+/** Statistics and scales that are not those of a fresh batch norm. */
+function norm(numFeatures: number): nn.BatchNorm2d {
+  const layer = new nn.BatchNorm2d({ numFeatures });
+  const { weight, bias, running_mean, running_var } = layer;
+  for (const [i, tensor] of [weight, bias, running_mean, running_var].entries()) {
+    (tensor!.data as Float32Array).set(wave(numFeatures).map((v) => 1 + 0.3 * v + 0.1 * i));
+  }
+  return layer;
+}
+const conv = (inChannels: number, outChannels: number, kernelSize: number, stride = 1) =>
+  new nn.Conv2d({ inChannels, outChannels, kernelSize, stride, padding: (kernelSize - 1) / 2 });
+
+/** A residual block whose first convolution reads images of few channels. */
 class Block extends nn.Module {
-  stem = new nn.Conv2d({ inChannels: 3, outChannels: 64, kernelSize: 3, padding: 1 });
-  first = new nn.Conv2d({
-    inChannels: 64,
-    outChannels: 64,
-    kernelSize: 3,
-    padding: 1,
-    bias: false,
-  });
-  second = new nn.Conv2d({ inChannels: 64, outChannels: 64, kernelSize: 5, padding: 2 });
-  norms = [64, 64].map((numFeatures) => new nn.BatchNorm2d({ numFeatures }));
+  stem = conv(3, 64, 3);
+  first = conv(64, 64, 3);
+  second = conv(64, 64, 5);
+  norms = [norm(64), norm(64), norm(64)];
   forward(x: Tensor): Tensor {
-    const start = this.stem.forward(x).relu();
-    const inner = this.norms[0].forward(this.first.forward(start)).relu();
-    return this.norms[1].forward(this.second.forward(inner)).add(start).relu();
+    const start = this.norms[0].forward(this.stem.forward(x)).relu();
+    const inner = this.norms[1].forward(this.first.forward(start)).relu();
+    return this.norms[2].forward(this.second.forward(inner)).add(start).relu();
   }
 }
 
-function network(): Block {
-  nn.manualSeed(3);
-  const block = new Block();
-  for (const [i, norm] of block.norms.entries()) {
-    for (const { data } of [norm.weight!, norm.bias!, norm.running_mean!, norm.running_var!]) {
-      (data as Float32Array).set(wave(data.length).map((value) => 1 + 0.3 * value + 0.1 * i));
-    }
+/** A convolution that its batch norm does not read alone, strided and of single pixels. */
+class Shared extends nn.Module {
+  stem = conv(3, 32, 3, 2);
+  point = conv(32, 48, 1);
+  norms = [norm(32), norm(48)];
+  forward(x: Tensor): Tensor {
+    const plain = this.stem.forward(x);
+    const both = this.norms[0].forward(plain).add(plain);
+    return this.norms[1].forward(this.point.forward(both));
   }
-  return block.eval();
 }
+
+/** Weights that the body of a loop reads, and one that is a result itself. */
+class Recurrent extends nn.Module {
+  lstm = new nn.LSTM({ inputSize: 12, hiddenSize: 16, batchFirst: true });
+  forward(x: Tensor): Tensor {
+    return this.lstm.forward(x.reshape([4, 36, 12])).output;
+  }
+}
+
+const engines: Record<string, () => Promise<Engine>> = {
+  native: async () => createNativeEngine(),
+  "native, standard": async () => createNativeEngine({ blocked: false }),
+  "node-binding": () => createBindingEngine({ threads: 1 }),
+  wasm: () => createWebEngine({ load: () => import("onnxruntime-web"), threads: 1 }),
+};
 const fields = { x: { dtype: "float32", shape: [3, 12, 12] } } as const;
 const batch = { x: { dtype: "float32", shape: [4, 3, 12, 12], data: wave(4 * 432) } } as const;
-const valuesOf = async (block: Block, frozen: boolean) => {
-  const run = await compile(fields, 4, ({ x }) => ({ y: block.forward(x) }), { frozen });
-  return async () => Float32Array.from((await run(batch)).y.data as Float32Array);
-};
 
-test("frozen weights give the same, and stay as they were", async () => {
-  const block = network();
-  const [live, frozen] = [await valuesOf(block, false), await valuesOf(block, true)];
-  const [before, fixed] = [await live(), await frozen()];
-  const most = before.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-  expect(most).toBeGreaterThan(1);
-  for (const [i, value] of before.entries()) {
-    expect(Math.abs(fixed[i] - value)).toBeLessThan(1e-5 * most);
-  }
-  block.first.weight.data.fill(0);
-  expect(await frozen()).toEqual(fixed);
-  expect(await live()).not.toEqual(before);
+async function runOf(module: Block | Shared | Recurrent, engine: Engine, frozen: boolean) {
+  const build = ({ x }: Readonly<Record<string, Tensor>>) => ({ y: module.forward(x) });
+  const run = await compile(fields, 4, build, { engine, frozen });
+  return async () => Float32Array.from((await run(batch)).y.data as Float32Array);
+}
+
+describe.each(Object.entries(engines))("frozen weights, %s", (_, make) => {
+  test.each([Block, Shared, Recurrent])("%s: the same, and they stay as they were", async (Net) => {
+    const engine = await make();
+    nn.manualSeed(3);
+    const module = new Net();
+    module.eval();
+    const [live, frozen] = [await runOf(module, engine, false), await runOf(module, engine, true)];
+    const [before, fixed] = [await live(), await frozen()];
+    const most = before.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    expect(most).toBeGreaterThan(0.1);
+    for (const [i, value] of before.entries()) {
+      expect(Math.abs(fixed[i] - value)).toBeLessThan(1e-5 * most);
+    }
+    for (const [, { data }] of module.namedParameters()) data.fill(0 as never);
+    expect(await frozen()).toEqual(fixed);
+    expect(await live()).not.toEqual(before);
+  });
+});
+
+test("a parameter may be a result", async () => {
+  const { weight } = new nn.Linear({ inFeatures: 2, outFeatures: 2 });
+  const run = await compile(fields, 4, () => ({ weight }), { frozen: true });
+  const first = (await run(batch)).weight.data;
+  expect([...(first as Float32Array)]).toEqual([...(weight.data as Float32Array)]);
+  // The same memory again: the graph stays bound.
+  expect((await run(batch)).weight.data).toBe(first);
 });

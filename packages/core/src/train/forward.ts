@@ -10,14 +10,16 @@ export interface ForwardOptions {
   readonly engine?: Engine;
   /** Names the graph in errors and profiles. */
   readonly label?: string;
-  /** For networks that are trained: weights are constants. */
+  /**
+   * For networks that are trained no further: all weights become constants with the values they have now. What is learned or
+   * loaded later does not show. Compiling takes longer and holds a copy of the weights; runs take less time.
+   */
   readonly frozen?: boolean;
 }
 
 /**
- * Compiles a function of a batch for many runs. Parameters are read where they lie, so the result follows
- * training; `frozen`, they are constants with the values they have now, which engines lay out, scale and
- * transform once, so that runs take less time. Returned values are overwritten by the next call.
+ * Compiles a function of a batch for many runs. Parameters are read where they lie, so the result follows training, unless they
+ * are `frozen`. Returned values are overwritten by the next call.
  *
  * @param fields what a batch holds, e.g. `loader.fields`
  * @example

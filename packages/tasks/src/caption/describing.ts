@@ -17,7 +17,8 @@ export async function lookAt(network: Captioner, images: ImageDataset): Promise<
   const loader = new data.DataLoader(images, { batchSize: Math.min(32, images.length) });
   network.eval();
   const run = await compile(loader.fields, loader.batchSize, ({ image }) => network.look(image), {
-    frozen: true,
+    // Constant weights take time to lay out, which a few pictures do not give back.
+    frozen: loader.length > 1,
   });
   const { length: count } = images;
   const { hidden } = network.spec;

@@ -35,7 +35,8 @@ export async function predictImages(input: PredictInput): Promise<Predictions> {
   const build = ({ image }: Readonly<Record<string, Tensor>>) => ({
     probabilities: logitsOf(network, image).softmax(1),
   });
-  const run = await compile(loader.fields, batchSize, build, { frozen: true });
+  // Constant weights take time to lay out, which a few pictures do not give back.
+  const run = await compile(loader.fields, batchSize, build, { frozen: loader.length > 1 });
   for await (const { fields, index, count } of loader.epoch(0, { reuse: true })) {
     const values = (await run(fields)).probabilities.data as Float32Array;
     probabilities.set(values.subarray(0, count * classes), index * batchSize * classes);

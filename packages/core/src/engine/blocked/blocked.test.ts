@@ -3,10 +3,11 @@ import "../../graph/methods.ts";
 import { gradients } from "../../autodiff/gradients.ts";
 import { evaluate } from "../../evaluate.ts";
 import * as ops from "../../graph/ops/index.ts";
-import { type Tensor, tensor } from "../../graph/tensor.ts";
+import { Parameter, placeholder, type Tensor, tensor } from "../../graph/tensor.ts";
 import { lowerGraph } from "../../onnx/lowering.ts";
 import { engine, expectSame, filled, rewrite, slopes } from "./testing.ts";
 
+const wave = (size: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.3));
 const withSlopes = (y: Tensor, inputs: readonly Tensor[]): Tensor[] => [y, ...slopes(y, inputs)];
 /** The types of the engine's own nodes that a graph is lowered to. */
 const ownNodes = (tensors: readonly Tensor[]): string[] => {
@@ -89,6 +90,45 @@ describe("minimal filtering: values and gradients", () => {
   });
 
   test.for<[string, number[], number[], ops.Conv2dOptions]>([
+    [
+      "7x7 with stride 2, whose phases have 3 rows",
+      [2, 64, 24, 24],
+      [64, 64, 7, 7],
+      { stride: 2, padding: 3 },
+    ],
+    [
+      "3x3 with stride 3, whose phases are rows of one tap",
+      [2, 64, 12, 12],
+      [64, 64, 3, 3],
+      { stride: 3 },
+    ],
+    [
+      "1x1 with stride 2, whose second phase is zeros",
+      [2, 64, 12, 12],
+      [64, 64, 1, 1],
+      { stride: 2 },
+    ],
+  ])("data gradients, %s", async ([, image, kernel, options]) => {
+    const [x, w] = [filled(image, 1), filled(kernel, 2)];
+    await expectSame(withSlopes(ops.conv2d(x, w, undefined, options), [x]), 1e-4);
+  });
+
+  test("few output channels", async () => {
+    const [x, w] = [filled([8, 128, 28, 28], 1), filled([10, 128, 3, 3], 2)];
+    await expectSame(withSlopes(ops.conv2d(x, w, undefined, { padding: 1 }), [w]), 2e-4);
+  });
+
+  test("what comes in is added to what comes out, and is a result as well", async () => {
+    const [x, w] = [filled([4, 64, 16, 12], 1), filled([64, 64, 3, 3], 2)];
+    const start = ops.relu(ops.conv2d(x, w, undefined, { padding: 1 }));
+    const inner = ops.conv2d(start, w, undefined, { padding: 1 });
+    for (const sum of [inner.add(start), start.add(inner)]) {
+      await expectSame([ops.relu(sum)], 1e-4);
+      await expectSame([ops.relu(sum), start], 1e-4);
+    }
+  });
+
+  test.for<[string, number[], number[], ops.Conv2dOptions]>([
     ["3x3", [8, 128, 14, 14], [128, 128, 3, 3], { padding: 1 }],
     ["sums side by side", [16, 64, 28, 27], [64, 64, 3, 3], { padding: [1, 0] }],
     ["5x5", [8, 64, 27, 27], [192, 64, 5, 5], { padding: 2 }],
@@ -99,6 +139,21 @@ describe("minimal filtering: values and gradients", () => {
     expect(ownNodes(tensors).filter((type) => type === "Conv").length).toBeGreaterThan(18);
     await expectSame(tensors, 2e-4);
   });
+});
+
+test("constant kernels are laid out by standard nodes, and take batch norms", () => {
+  const [x, w] = [placeholder("x", [4, 64, 16, 12]), new Parameter(wave(64 * 576), [64, 64, 3, 3])];
+  const vector = new Parameter(wave(64), [64]);
+  const y = ops.batchNorm(ops.conv2d(x, w, undefined, { padding: 1 }), vector, vector.abs());
+  const typesOf = (fixed: ReadonlySet<Tensor>) => {
+    const { node } = lowerGraph([ops.relu(y)], { rewrite, fixed }).model.graph!;
+    return node.filter(({ domain }) => domain !== "").map(({ opType }) => opType);
+  };
+  const count = (types: readonly string[], type: string) => types.filter((t) => t === type).length;
+  const [live, fixed] = [typesOf(new Set()), typesOf(new Set([w, vector]))];
+  // The image's own is left; six kernels' transforms and the batch norm's pass are gone.
+  expect(count(fixed, "ReorderInput")).toBe(1);
+  expect(count(live, "Conv") - count(fixed, "Conv")).toBe(7);
 });
 
 test("a few rows times a large matrix, values and gradients", async () => {

@@ -34,18 +34,14 @@ export function convRule(blocks: Blocks, node: Node): boolean {
   const [rows, columns] = node.outputs[0].shape.slice(2).map(Number);
   if (c < blocks.size && (height > rows || width > columns)) return false;
   const image = c < blocks.size ? blocks.onnx.nameOf(x) : blocks.blocked(x);
-  const attributes = { kernel_shape: [height, width], strides, pads, dilations, group: 1 };
-  const isDense = c >= blocks.size && [...strides, ...dilations].every((step) => step === 1);
-  const problem = { images: x.shape as Images, kernel, pads };
   const isFixed = blocks.onnx.isFixed(weight);
-  blocks.defer(node.outputs[0], ({ scaling, ...fused }) => {
+  const convolution = { images: x.shape as Images, kernel, pads, strides, dilations, isFixed };
+  blocks.defer(node.outputs[0], ({ scaling, ...after }) => {
     const given = { weight: blocks.onnx.nameOf(weight), bias: bias && blocks.onnx.nameOf(bias) };
-    const { weight: name, bias: shift } = scaling ? scaled(blocks, given, kernel, scaling) : given;
-    const taps = isFixed ? fixedKernel(blocks, name, kernel) : blockedKernel(blocks, name, kernel);
-    const all = { ...fused, bias: shift };
-    return isDense
-      ? convolveImages(blocks, image, taps, { ...problem, isFixed }, all)
-      : blocks.convolve(image, taps, all, attributes);
+    const own = scaling ? scaled(blocks, given, kernel, scaling) : given;
+    const lay = isFixed ? fixedKernel : blockedKernel;
+    const taps = lay(blocks, own.weight, kernel);
+    return convolveImages(blocks, image, taps, convolution, { ...after, bias: own.bias });
   });
   return true;
 }

@@ -1,5 +1,5 @@
 import { sameShape } from "../../graph/dim.ts";
-import type { Node } from "../../graph/tensor.ts";
+import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Blocks } from "./layout.ts";
 
 /** relu goes into the convolution or batch norm before it, where nobody else reads that. */
@@ -12,16 +12,18 @@ export function reluRule(blocks: Blocks, node: Node): boolean {
   return true;
 }
 
-/** A sum of two blocked tensors: the second is added while the first is computed, if neither is read any more. */
+/** A sum of two blocked tensors: one is added while the other is computed, if neither is read any more. */
 export function addRule(blocks: Blocks, node: Node): boolean {
   const [a, b] = blocks.inputsOf(node);
   if (!(blocks.isImage(a) || blocks.isImage(b)) || !sameShape(a.shape, b.shape)) return false;
-  const emit = a === b ? undefined : blocks.sole(a);
   const [y] = node.outputs;
-  if (emit && blocks.isLastRead(b, node)) {
-    // The other one's memory takes the sum.
-    blocks.defer(y, ({ relu }) => emit({ sum: blocks.blocked(b), relu }));
-  } else blocks.hold(y, blocks.standard("Add", [blocks.blocked(a), blocks.blocked(b)]));
+  const emitOf = (x: Tensor, other: Tensor) =>
+    a !== b && blocks.isLastRead(other, node) ? blocks.sole(x) : undefined;
+  const [sole, other] = emitOf(a, b) ? [a, b] : [b, a];
+  const emit = emitOf(sole, other);
+  // The other one's memory takes the sum.
+  if (emit) blocks.defer(y, ({ relu }) => emit({ sum: blocks.blocked(other), relu }));
+  else blocks.hold(y, blocks.standard("Add", [blocks.blocked(a), blocks.blocked(b)]));
   return true;
 }
 

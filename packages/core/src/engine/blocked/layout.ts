@@ -15,18 +15,21 @@ export const POINTWISE = { kernel_shape: [1, 1], pads: [0, 0, 0, 0], group: 1 };
 /** Batch, channels, height and width of a tensor. */
 export type Images = readonly [number, number, number, number];
 
-/** What a node that is not yet emitted can take along, so that it needs no pass of its own. */
+/** What a convolution does with its result, so that no pass of its own is needed. */
 export interface Fused {
+  /** For every channel. */
+  readonly bias?: string;
   /** A blocked tensor that is added; its memory is overwritten where nobody else reads it. */
   readonly sum?: string;
   readonly relu?: boolean;
 }
-/** A scale and a shift of every channel, which a convolution takes into its kernel and bias. */
+/** A scale and a shift of every channel, which a convolution of constants takes into its kernel and bias. */
 export interface Scaling {
   readonly scale: string;
   readonly shift: string;
 }
-type Emit = (fused: Fused & { readonly scaling?: Scaling }) => string;
+/** Computes a tensor, with what comes after it. */
+type Emit = (after: Omit<Fused, "bias"> & { readonly scaling?: Scaling }) => string;
 
 /** Lowers one kind of node in the blocked layout; false leaves it to the operator's own rule. */
 export type Rule = (blocks: Blocks, node: Node) => boolean;
@@ -46,7 +49,7 @@ export class Blocks implements Rewriter {
   private readonly names = new Map<Tensor, string>();
   private readonly pending = new Map<Tensor, Emit>();
   private readonly uses = new Map<Tensor, number>();
-  /** The last node that reads a tensor; none for outputs. */
+  /** The last node that reads a tensor; none for outputs of the graph. */
   private readonly last = new Map<Tensor, Node | undefined>();
   /** Constants by what they hold. */
   private readonly constants = new Map<string, string>();
@@ -144,7 +147,10 @@ export class Blocks implements Rewriter {
     return this.uses.get(tensor) === 1 ? this.pending.get(tensor) : undefined;
   }
 
-  /** Whether nobody reads the tensor after this node, so that its memory may take the result. */
+  /**
+   * Whether this node is the last to read the tensor, as far as their order here tells. Only a guess at what is fast: ONNX
+   * Runtime copies what is added to in place but is read again.
+   */
   isLastRead(tensor: Tensor, node: Node): boolean {
     return this.last.get(tensor) === node;
   }
@@ -229,11 +235,11 @@ export class Blocks implements Rewriter {
     return this.standard("HardSigmoid", [x], { alpha: f32(3e38), beta: f32(0) });
   }
 
-  /** scale · x + shift in one pass: a number, or as many as there are channels. */
+  /** scale · x + bias in one pass; the scale is a number, or as many as there are channels. */
   affine(
     x: string,
     scale: string | number,
-    { shift, ...fused }: Fused & { readonly shift?: string },
+    fused: Fused,
     channels: number,
     pads: readonly number[] = [0, 0, 0, 0],
   ): string {
@@ -242,14 +248,14 @@ export class Blocks implements Rewriter {
         ? this.sameForAll(channels, [scale], [1, 1])
         : this.reshape(scale, [channels, 1, 1, 1]);
     const attributes = { kernel_shape: [1, 1], pads, group: channels };
-    return this.convolve(x, weight, { bias: shift, ...fused }, attributes);
+    return this.convolve(x, weight, fused, attributes);
   }
 
   /** A convolution, in this graph or in the body of a loop. */
   convolve(
     x: string,
     weight: string,
-    { bias, sum, relu }: Fused & { readonly bias?: string },
+    { bias, sum, relu }: Fused,
     attributes: Attributes,
     onnx: Lowering = this.onnx,
   ): string {

@@ -55,7 +55,7 @@ const product = (blocks: Blocks, ...factors: readonly string[]): string =>
 
 /** x - mean, for every channel: the same node in both directions, so it runs once. */
 const centred = (blocks: Blocks, x: string, mean: string, c: number): string =>
-  blocks.affine(x, 1, { shift: blocks.standard("Neg", [mean]) }, c);
+  blocks.affine(x, 1, { bias: blocks.standard("Neg", [mean]) }, c);
 
 const inverseOf = (blocks: Blocks, variance: string, eps: number): string => {
   const shifted = blocks.standard("Add", [variance, blocks.onnx.builder.scalar(eps)]);
@@ -82,7 +82,7 @@ export function batchNormRule(blocks: Blocks, node: Node): boolean {
   blocks.defer(node.outputs[0], (fused) =>
     emit
       ? emit({ ...fused, scaling: { scale, shift } })
-      : blocks.affine(blocks.blocked(x), scale, { shift, ...fused }, channels),
+      : blocks.affine(blocks.blocked(x), scale, { bias: shift, ...fused }, channels),
   );
   return true;
 }
@@ -107,7 +107,7 @@ export function batchNormTrainRule(blocks: Blocks, node: Node): boolean {
   const shift = blocks.onnx.nameOf(bias);
   blocks.onnx.define(meanOut, mean);
   blocks.onnx.define(varianceOut, variance);
-  blocks.defer(y, (fused) => blocks.affine(around, scale, { shift, ...fused }, c));
+  blocks.defer(y, (fused) => blocks.affine(around, scale, { bias: shift, ...fused }, c));
   return true;
 }
 
@@ -130,7 +130,7 @@ export function batchNormGradientRule(blocks: Blocks, node: Node): boolean {
   const scale = product(blocks, onnx.nameOf(weight), inverse);
   const slope = times(blocks, product(blocks, scale, along, inverse, inverse), each);
   const shift = times(blocks, product(blocks, scale, sum), each);
-  const rest = blocks.affine(around, slope, { shift }, c);
+  const rest = blocks.affine(around, slope, { bias: shift }, c);
   blocks.hold(node.outputs[0], blocks.affine(upstream, scale, { sum: rest }, c));
   onnx.define(node.outputs[1], product(blocks, along, inverse));
   onnx.define(node.outputs[2], sum);

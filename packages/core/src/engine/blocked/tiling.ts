@@ -44,27 +44,29 @@ const PER_BYTE = 5e-8;
 /** Milliseconds for a convolution more: some ten nodes. */
 const PER_ROUND = 0.1;
 
-/** A way to cut, and how many milliseconds it should take. */
-export interface Cut {
+/** A tiling, and how many milliseconds it should take. */
+export interface Costed {
   readonly tiling: Tiling;
   readonly cost: number;
 }
 
-/** The cheapest way to cut, or undefined where there is none that fills blocks of `block` channels. */
-export function bestCut(
+/** The cheapest tiling, or undefined where there is none that fills blocks of `block` channels. */
+export function bestTiling(
   sizes: Sizes,
   block: number,
   mostColumns = Number.POSITIVE_INFINITY,
-): Cut | undefined {
-  const key = `${Object.values(sizes)} ${block} ${mostColumns}`;
-  if (!cuts.has(key)) cuts.set(key, searched(sizes, block, mostColumns));
-  return cuts.get(key);
+): Costed | undefined {
+  const { images, channelsIn, channelsOut, height, width, kernel, strides, dilations } = sizes;
+  const numbers = [images, channelsIn, channelsOut, height, width, block, mostColumns];
+  const key = [...numbers, ...kernel, ...strides, ...dilations].join();
+  if (!found.has(key)) found.set(key, searched(sizes, block, mostColumns));
+  return found.get(key);
 }
 /** Networks repeat their layers, and graphs are built more than once. */
-const cuts = new Map<string, Cut | undefined>();
+const found = new Map<string, Costed | undefined>();
 
-function searched(sizes: Sizes, block: number, mostColumns: number): Cut | undefined {
-  let best: Cut | undefined;
+function searched(sizes: Sizes, block: number, mostColumns: number): Costed | undefined {
+  let best: Costed | undefined;
   for (const tiling of tilings(sizes, block, mostColumns)) {
     const cost = costOf(sizes, tiling, block);
     if (!best || cost < best.cost) best = { tiling, cost };

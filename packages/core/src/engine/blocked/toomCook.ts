@@ -14,7 +14,10 @@ export interface Filtering {
 }
 export type Matrix = readonly (readonly number[])[];
 
-/** Small and in pairs; the last point, at which a polynomial's value is its highest coefficient, is infinity. */
+/**
+ * 0, then pairs a and -a, the first with a = 1: `rowsOfProducts` relies on it. The last point, at which a polynomial's value is
+ * its highest coefficient, is infinity.
+ */
 const POINTS = [0, 1, -1, 2, -2];
 /** The matrices of F(m, r), m + r at most 7. */
 export function filtering(m: number, r: number): Filtering {

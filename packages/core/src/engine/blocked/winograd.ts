@@ -2,25 +2,21 @@ import type { Blocks, Fused, Images } from "./layout.ts";
 import { interleaved } from "./strides.ts";
 import { filtering, type Matrix } from "./toomCook.ts";
 
-/** A convolution of stride 1 of blocked images with a blocked kernel. */
+/** A convolution of images with a blocked kernel. */
 export interface Convolution {
-  /** Batch, channels, height and width of the input. */
+  /** Batch, channels, height and width of the input, blocked if it has whole blocks of channels. */
   readonly images: Images;
   /** Output and input channels, height, width. */
   readonly kernel: Images;
   /** Above, left, below, right. */
   readonly pads: readonly number[];
+  readonly strides?: readonly number[];
+  readonly dilations?: readonly number[];
   /** A constant kernel is transformed once, when the graph is compiled. */
   readonly isFixed?: boolean;
 }
 
-/** What a convolution does with its result besides. */
-interface Inside {
-  readonly bias?: string;
-  readonly relu?: boolean;
-}
-
-/** Outputs of a column that may be computed together, for kernels of so many rows. */
+/** Rows m of an F(m, r) that may be used, for r taps: m + r is 5 or 7, so that all points but 0 and infinity come in pairs. */
 export const TOGETHER: Readonly<Record<number, readonly number[]>> = { 3: [2, 4], 5: [2] };
 /** What an output, an input, and a number of a transformed kernel cost besides, in multiplications (bench/NOTES.md, 13). */
 const PER_OUTPUT = 90;
@@ -31,38 +27,38 @@ const PER_FIXED_KERNEL = 6;
 const WORTH = 0.9;
 
 /**
- * The convolution, where that is faster by Winograd's minimal filtering: columns of m outputs from m + r - 1 products
- * instead of m · r, each a convolution with a kernel of one row. Along columns only: what is added and copied before and
- * after are whole rows.
+ * The convolution, where that is faster by Winograd's minimal filtering along rows: m rows of output from m + r - 1
+ * products instead of m · r, each a convolution with a kernel of one row. In the other direction, too, there would be fewer
+ * products, but no longer whole rows to add and to copy before and after.
  */
 export function convolveImages(
   blocks: Blocks,
   image: string,
   kernel: string,
   convolution: Convolution,
-  fused: Fused & Inside = {},
+  fused: Fused = {},
 ): string {
-  const m = outputsTogether(convolution);
+  const m = rowsTogether(blocks, convolution);
   if (m === undefined) {
-    const [, , height, width] = convolution.kernel;
-    const attributes = { kernel_shape: [height, width], pads: convolution.pads, group: 1 };
+    const { kernel: shape, pads, strides = [1, 1], dilations = [1, 1] } = convolution;
+    const attributes = { kernel_shape: shape.slice(2), strides, pads, dilations, group: 1 };
     return blocks.convolve(image, kernel, fused, attributes);
   }
-  const { sum, ...inside } = fused;
-  if (!sum) return filtered(blocks, image, kernel, convolution, m, inside);
-  const k = convolution.kernel[0];
+  const { sum, ...rest } = fused;
+  if (!sum) return filtered(blocks, image, kernel, convolution, m, rest);
   const product = filtered(blocks, image, kernel, convolution, m, { bias: fused.bias });
-  return blocks.affine(product, 1, { sum, relu: fused.relu }, k);
+  return blocks.affine(product, 1, { sum, relu: fused.relu }, convolution.kernel[0]);
 }
 
 /** Height and width of the output. */
 const outputOf = ({ images, kernel, pads }: Convolution): readonly number[] =>
   [0, 1].map((i) => images[2 + i] + pads[i] + pads[2 + i] - kernel[2 + i] + 1);
 
-/** How many outputs of a column to compute together, if any. */
-function outputsTogether(convolution: Convolution): number | undefined {
-  const { kernel, isFixed } = convolution;
+/** How many rows to compute together, if any. */
+function rowsTogether(blocks: Blocks, convolution: Convolution): number | undefined {
+  const { kernel, strides = [], dilations = [], isFixed } = convolution;
   const [k, c, r, width] = kernel;
+  if (c < blocks.size || [...strides, ...dilations].some((step) => step !== 1)) return undefined;
   const [height, columns] = outputOf(convolution);
   const positions = convolution.images[0] * height * columns;
   let best: number | undefined;
@@ -84,7 +80,7 @@ function filtered(
   kernel: string,
   convolution: Convolution,
   m: number,
-  inside: Inside,
+  after: Omit<Fused, "sum">,
 ): string {
   const [n, c, height] = convolution.images;
   const [k, , r, taps] = convolution.kernel;
@@ -93,7 +89,7 @@ function filtered(
   const tiles = Math.ceil(rows / m);
   const matrices = filtering(m, r);
   const under = { channels: c, height, stride: m, top, rows: tiles };
-  const phases = rowsOfProducts(blocks, matrices.output, k, inside, (point, fused) =>
+  const phases = rowsOfProducts(blocks, matrices.output, k, after, (point, fused) =>
     blocks.convolve(
       combinedRows(blocks, image, matrices.input[point], under),
       kernelAt(blocks, kernel, convolution, matrices.kernel[point]),
@@ -113,15 +109,15 @@ function filtered(
 
 /**
  * The rows of F's output, given how to compute the product at a point, which may take along the others' share. Products at a
- * and -a enter even rows by their sum and odd ones by their difference, times a power of a; those at 0 and infinity enter
- * the first row and the last.
+ * and -a enter even rows by their sum and odd ones by their difference, times a power of a, which is 1 for the first pair;
+ * those at 0 and infinity enter the first row and the last.
  */
 export function rowsOfProducts(
   blocks: Blocks,
   output: Matrix,
   channels: number,
-  inside: Inside,
-  product: (point: number, fused: Fused & Inside) => string,
+  after: Omit<Fused, "sum">,
+  product: (point: number, fused: Fused) => string,
 ): string[] {
   const infinity = output[0].length - 1;
   const pairs: string[][] = [];
@@ -129,15 +125,16 @@ export function rowsOfProducts(
     const both = [product(point, {}), product(point + 1, {})];
     pairs.push(["Add", "Sub"].map((type) => blocks.standard(type, both)));
   }
-  return output.map((row, i) => {
+  const share = (i: number, fused: Fused): string => {
     const [first, second] = pairs.map((pair) => pair[i % 2]);
-    const shared = ({ bias: shift, relu }: Inside): string => {
-      if (second === undefined) return first;
-      if (i === 0) return blocks.standard("Add", [first, second]);
-      return blocks.affine(second, row[3], { shift, relu, sum: first }, channels);
-    };
-    if (i > 0 && i < output.length - 1) return shared(inside);
-    return product(i === 0 ? 0 : infinity, { ...inside, sum: shared({}) });
+    const isBare = fused.bias === undefined && !fused.relu;
+    if (second === undefined) return isBare ? first : blocks.affine(first, 1, fused, channels);
+    if (i === 0 && isBare) return blocks.standard("Add", [first, second]);
+    return blocks.affine(second, output[i][3], { ...fused, sum: first }, channels);
+  };
+  return output.map((_, i) => {
+    if (i > 0 && i < output.length - 1) return share(i, after);
+    return product(i === 0 ? 0 : infinity, { ...after, sum: share(i, {}) });
   });
 }
 
@@ -160,8 +157,8 @@ function kernelAt(
   return blocks.reshape(combinedRows(blocks, cells, weights, under), [k, c, 1, taps]);
 }
 
-/** Rows of blocked images, and which of them are combined. */
-interface Rows {
+/** Which rows of blocked images are combined. */
+interface Combination {
   readonly channels: number;
   readonly height: number;
   readonly stride: number;
@@ -180,7 +177,7 @@ export function combinedRows(
   blocks: Blocks,
   image: string,
   weights: readonly number[],
-  { channels, height, stride, top, left = 0, right = 0, rows, isAgain }: Rows,
+  { channels, height, stride, top, left = 0, right = 0, rows, isAgain }: Combination,
 ): string {
   const isUsed = (weight: number) => weight !== 0;
   const first = Math.min(weights.findIndex(isUsed), top);
@@ -200,7 +197,7 @@ export function combinedRows(
       dilations: [dilation, 1],
       pads: [top - first, left, Math.max(0, below), right],
       group: channels,
-      // The default: it makes another node of it.
+      // The default, said, makes it another node than the forward pass has: equal ones are emitted once.
       ...(isAgain && { auto_pad: "NOTSET" }),
     },
   );
