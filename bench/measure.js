@@ -43,6 +43,10 @@ async function fastest(peers, row, kind, { seconds, path, say }) {
   return best;
 }
 
+/** Milliseconds after which threads that wait actively have gone to sleep, so that no side's wait beside the other's steps. */
+const SETTLED = 30;
+const settled = () => new Promise((resolve) => setTimeout(resolve, SETTLED));
+
 /** Both in turn, A B A B, each for about as long. */
 export async function takeTurns(ours, peer, fields, seconds) {
   const turns = { ours: [], peer: [] };
@@ -53,7 +57,9 @@ export async function takeTurns(ours, peer, fields, seconds) {
   let counts = [countFor(mine), 1];
   const end = performance.now() + budget;
   while (turns.ours.length < 3 || performance.now() < end) {
+    await settled();
     turns.ours.push(await ours.time(counts[0]));
+    await settled();
     turns.peer.push(await peer.time(counts[1], fields));
     counts = [countFor(median(turns.ours.at(-1))), countFor(median(turns.peer.at(-1)))];
   }

@@ -108,7 +108,9 @@ class Compiled {
     this.output = y.data;
   }
 
-  release() {}
+  release() {
+    this.call.release();
+  }
 }
 
 /** Whichever way of running the model is faster here, as PyTorch runs eagerly or frozen. */

@@ -90,6 +90,19 @@ describe.each(Object.entries(engines))("frozen weights, %s", (_, make) => {
   });
 });
 
+test("released, it frees its memory and runs no more", async () => {
+  const engine = createNativeEngine();
+  const before = engine.memory();
+  const module = new Shared();
+  module.eval();
+  const run = await compile(fields, 4, ({ x }) => ({ y: module.forward(x) }), { engine });
+  await run(batch);
+  expect(engine.memory()).toBeGreaterThan(before);
+  run.release();
+  expect(engine.memory()).toBe(before);
+  await expect(run(batch)).rejects.toThrow(/released/);
+});
+
 test("a parameter may be a result", async () => {
   const { weight } = new nn.Linear({ inFeatures: 2, outFeatures: 2 });
   const run = await compile(fields, 4, () => ({ weight }), { frozen: true });

@@ -17,6 +17,13 @@ export interface ForwardOptions {
   readonly frozen?: boolean;
 }
 
+/** A compiled function. */
+export interface Forward<Name extends string> {
+  (batch: Batch): Promise<Record<Name, Value>>;
+  /** Frees its native memory now, not when it is garbage-collected; calling it afterwards is an error. */
+  release(): void;
+}
+
 /**
  * Compiles a function of a batch for many runs. Parameters are read where they lie, so the result follows training, unless they
  * are `frozen`. Returned values are overwritten by the next call.
@@ -31,7 +38,7 @@ export async function compile<Name extends string>(
   batchSize: number,
   build: (batch: Readonly<Record<string, Tensor>>) => Readonly<Record<Name, Tensor>>,
   options: ForwardOptions = {},
-): Promise<(batch: Batch) => Promise<Record<Name, Value>>> {
+): Promise<Forward<Name>> {
   const inputs = batchInputs("compile: the batch", fields, batchSize);
   const outputs = Object.entries<Tensor>(build(inputs));
   const engine = options.engine ?? (await defaultEngine());
@@ -39,7 +46,7 @@ export async function compile<Name extends string>(
   const fixed = options.frozen ? parametersOf(tensors) : undefined;
   const graph = await CompiledGraph.create(engine, tensors, options.label ?? "forward", fixed);
   let bound: BoundGraph = graph.bind();
-  return async (batch) => {
+  const run = async (batch: Batch) => {
     if (bound.isStale) {
       bound.release();
       bound = graph.bind();
@@ -49,6 +56,11 @@ export async function compile<Name extends string>(
     const values = outputs.map(([name, tensor]) => [name, bound.valueOf(tensor)]);
     return Object.fromEntries(values) as Record<Name, Value>;
   };
+  const release = () => {
+    bound.release();
+    graph.release();
+  };
+  return Object.assign(run, { release });
 }
 
 /** The parameters that tensors depend on. */
