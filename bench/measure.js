@@ -25,6 +25,16 @@ async function probe(side, fields, seconds) {
   return Math.min(first, ...(await side.time(count, fields)));
 }
 
+/** Bytes from which a process is ended: PyTorch keeps what it compiled for a row, up to 4 GB, and there are several. */
+const LARGE = 1.5 * 2 ** 30;
+
+/** Lets a side forget its row; its process starts anew when it is needed again. @param {Side} side */
+async function letGo(side) {
+  await side.ask("close");
+  const { bytes } = await side.ask("memory");
+  if (bytes > LARGE) await side.end();
+}
+
 /** The fastest (side, variant) of all that PyTorch offers for this row; the others are let go. */
 async function fastest(peers, row, kind, { seconds, path, say }) {
   let best;
@@ -34,18 +44,14 @@ async function fastest(peers, row, kind, { seconds, path, say }) {
       const ms = await probe(peer, { variant }, seconds / 10);
       say(`    ${peer.name}, ${variant}: ${ms.toFixed(1)} ms`);
       if (best && ms >= best.ms) continue;
-      if (best && best.peer !== peer) await best.peer.ask("close");
+      if (best && best.peer !== peer) await letGo(best.peer);
       best = { peer, variant, ms };
     }
     if (best.peer === peer) await peer.ask("keep", { variant: best.variant });
-    else await peer.ask("close");
+    else await letGo(peer);
   }
   return best;
 }
-
-/** Milliseconds after which threads that wait actively have gone to sleep, so that no side's wait beside the other's steps. */
-const SETTLED = 30;
-const settled = () => new Promise((resolve) => setTimeout(resolve, SETTLED));
 
 /** Both in turn, A B A B, each for about as long. */
 export async function takeTurns(ours, peer, fields, seconds) {
@@ -57,9 +63,7 @@ export async function takeTurns(ours, peer, fields, seconds) {
   let counts = [countFor(mine), 1];
   const end = performance.now() + budget;
   while (turns.ours.length < 3 || performance.now() < end) {
-    await settled();
     turns.ours.push(await ours.time(counts[0]));
-    await settled();
     turns.peer.push(await peer.time(counts[1], fields));
     counts = [countFor(median(turns.ours.at(-1))), countFor(median(turns.peer.at(-1)))];
   }
@@ -117,7 +121,7 @@ export async function measureRow(row, kind, ours, peers, options) {
   await peer.ask("keep", { variant });
   const turns = await takeTurns(ours, peer, { variant }, seconds);
   await ours.ask("close");
-  await peer.ask("close");
+  await letGo(peer);
   finish(turns.ours.flat());
   const theirs = turns.peer.flat();
   result.pytorch = median(theirs);

@@ -161,7 +161,7 @@ async function main() {
     const compared = measured.rows ?? Object.values(measured.scaling ?? {}).flat();
     const first = compared.find((row) => row.setting);
     const setting = settings.find(({ name }) => name === first?.setting);
-    const peer = peers.sides.get(first?.setting);
+    const peer = first && peers.get(first.setting);
     const facts = machineFacts(info, await peer?.ask("info"));
     const { gemm, conv, copies } = await ownRates(ours);
     const gemmGflops = { ours: gemm, pytorch: peer ? await gemmRate(peer) : null };
@@ -169,7 +169,7 @@ async function main() {
     if (measured.rows) measured.rows = withFloors(measured.rows, machine);
     // Who selects rows, or is in a hurry, does not ask for compile times and start-ups.
     const extra = notMeasured.length > 0 ? { notMeasured } : {};
-    if (!measured.rows || options.quick || !options.everything)
+    if (!measured.rows || (options.quick && !options.others) || !options.everything)
       return { machine, ...measured, ...extra };
     return { machine, ...measured, others: await measureOthers({ path, say, setting }) };
   } finally {

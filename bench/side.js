@@ -11,9 +11,13 @@ export class Side {
   /** Milliseconds within which every question must be answered; then the process counts as stuck and is ended. */
   static patience = 600_000;
 
-  /** @param {{ name: string, command: string, args: string[], env?: Record<string, string> }} options */
-  constructor({ name, command, args, env = {} }) {
+  /**
+   * @param {{ name: string, command: string, args: string[], env?: Record<string, string>, isHalted?: boolean }} options
+   * halted: stopped whenever it is not asked, since its idle threads may wait actively for ever
+   */
+  constructor({ name, command, args, env = {}, isHalted = false }) {
     this.name = name;
+    this.isHalted = isHalted;
     this.errors = "";
     /** @type {((line: string | undefined) => void) | undefined} */
     this.waiting = undefined;
@@ -62,10 +66,12 @@ export class Side {
       this.errors += `no answer within ${Side.patience / 1000} s, a process that is stuck`;
       this.child.kill("SIGKILL");
     }, Side.patience);
+    if (this.isHalted) this.child.kill("SIGCONT");
     const line = await new Promise((resolve) => {
       this.waiting = resolve;
       this.child.stdin.write(`${question}\n`);
     });
+    if (this.isHalted && !this.ended) this.child.kill("SIGSTOP");
     clearTimeout(stuck);
     return line;
   }
@@ -83,6 +89,7 @@ export class Side {
   async end() {
     if (this.ended) return;
     const closed = new Promise((resolve) => this.child.once("close", resolve));
+    if (this.isHalted) this.child.kill("SIGCONT");
     this.child.stdin.end();
     const impatient = setTimeout(() => this.child.kill("SIGKILL"), GOODBYE_MS);
     await closed;

@@ -15,7 +15,7 @@ export const startOurs = (env) =>
 
 /** @param {import("./pytorch/settings.js").Setting} setting */
 export const startPytorch = ({ name, env }) =>
-  new Side({ name, command: python, args: [file("pytorch/worker.py")], env });
+  new Side({ name, command: python, args: [file("pytorch/worker.py")], env, isHalted: true });
 
 /** PyTorch's settings; none, and loudly, where it is not there. */
 export function pytorchSettings(threads, say, options) {
@@ -41,17 +41,22 @@ export class Peers {
   }
 
   all() {
-    return this.settings.map((setting) => {
-      const side = this.sides.get(setting.name) ?? startPytorch(setting);
-      this.sides.set(setting.name, side);
-      return side;
-    });
+    return this.settings.map(({ name }) => this.get(name));
+  }
+
+  /** The process with a setting; another one where it has ended. @param {string} name */
+  get(name) {
+    const known = this.sides.get(name);
+    if (known && !known.ended) return known;
+    const side = startPytorch(this.settings.find((setting) => setting.name === name));
+    this.sides.set(name, side);
+    return side;
   }
 
   /** @param {import("./rows/index.js").Row} row */
   for(row) {
     const name = this.chosen.get(row.family);
-    if (name) return [this.sides.get(name)];
+    if (name) return [this.get(name)];
     // Which BLAS waits how does not matter to pictures.
     return row.family === "data" ? this.all().slice(0, 1) : this.all();
   }
