@@ -106,6 +106,7 @@ function ways({ name, env }, threads) {
  * @param {readonly Setting[]} settings
  */
 export const likely = (settings) => {
-  const active = settings.filter(({ name }) => /threads(, spinning)?$/.test(name));
-  return active.length > 0 ? active : settings.filter(({ name }) => /threads, passive$/.test(name));
+  const those = (pattern) => settings.filter(({ name }) => pattern.test(name));
+  const found = [those(/threads(, spinning)?$/), those(/threads, passive$/)];
+  return found.find((some) => some.length > 0) ?? settings;
 };
