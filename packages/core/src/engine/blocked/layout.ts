@@ -35,6 +35,12 @@ type Emit = (after: Omit<Fused, "bias"> & { readonly scaling?: Scaling }) => str
 export type Rule = (blocks: Blocks, node: Node) => boolean;
 export type Rules = ReadonlyMap<Op, Rule>;
 
+/** The sizes of a tensor of images, static and not empty. */
+export function imagesIn({ shape, dtype }: Tensor): Images | undefined {
+  if (shape.length !== 4 || dtype !== "float32" || !isStatic(shape) || shape.includes(0)) return;
+  return shape as unknown as Images;
+}
+
 /**
  * Holds images as (N, C / B, H, W, B) instead of (N, C, H, W), B channels side by side: what ONNX Runtime's
  * fast convolutions work on. A tensor changes its form only where a rule asks for the other one. ONNX
@@ -106,9 +112,8 @@ export class Blocks implements Rewriter {
 
   /** The sizes of images that can be held: static, and whole blocks of channels. */
   imagesOf(tensor: Tensor): Images | undefined {
-    const { shape, dtype } = tensor;
-    if (shape.length !== 4 || dtype !== "float32" || !isStatic(shape) || shape.includes(0)) return;
-    return shape[1] % this.size === 0 ? (shape as unknown as Images) : undefined;
+    const images = imagesIn(tensor);
+    return images && images[1] % this.size === 0 ? images : undefined;
   }
 
   /** The name of a tensor in blocked form; it must be one that can be held. */

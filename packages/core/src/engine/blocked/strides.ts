@@ -13,8 +13,17 @@ export function interleaved(
     const parts = row.map((name) => blocks.reshape(name, [cells, 1, blocks.size]));
     return blocks.concat(parts, 1);
   });
+  return interleavedRows(blocks, rows, [n, c, height, width]);
+}
+
+/** Images of which rows[r] holds rows r, r + h, …. */
+export function interleavedRows(
+  blocks: Blocks,
+  rows: readonly string[],
+  [n, c, height, width]: Images,
+): string {
   const line = width * blocks.size;
-  const lines = (n * c * height * width) / (line * phases.length);
+  const lines = (n * c * height * width) / (line * rows.length);
   const parts = rows.map((name) => blocks.reshape(name, [lines, 1, line]));
   return blocks.reshape(blocks.concat(parts, 1), [n, c, height, width]);
 }

@@ -1,8 +1,8 @@
 import { isStatic, staticSize } from "../../graph/dim.ts";
 import { isOneWindow, spanOf } from "../../graph/ops/window.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import { type Blocks, type Images, POINTWISE } from "./layout.ts";
-import { interleaved } from "./strides.ts";
+import { type Blocks, type Images, imagesIn, POINTWISE } from "./layout.ts";
+import { interleavedRows } from "./strides.ts";
 import {
   type Problem,
   swapped,
@@ -44,9 +44,8 @@ export function weightGradientRule(blocks: Blocks, node: Node): boolean {
 }
 
 /** The sizes of few channels with zeros up to a block. */
-function filledUp(blocks: Blocks, { shape, dtype }: Tensor): Images | undefined {
-  if (shape.length !== 4 || dtype !== "float32" || !isStatic(shape) || shape.includes(0)) return;
-  const [n, k, height, width] = shape;
+function filledUp(blocks: Blocks, grad: Tensor): Images | undefined {
+  const [n, k, height, width] = imagesIn(grad) ?? [0, 0, 0, 0];
   return k >= FEW && k < blocks.size ? [n, blocks.size, height, width] : undefined;
 }
 
@@ -110,16 +109,12 @@ function tiled(blocks: Blocks, x: Tensor, grad: Tensor, problem: Problem): strin
   if (!best) return undefined;
   const { tiling, cost } = best;
   const gradient = blockedGradient(blocks, grad, problem);
-  if (!isWhole) {
-    const under = tilesOfLines(blocks, blocks.onnx.nameOf(x), problem, tiling);
-    return kernelFrom(blocks, correlated(blocks, under, gradient, problem, tiling), problem);
-  }
-  const image = blocks.blocked(x);
-  const fewer = bestFiltering(problem, blocks.size, cost);
-  const under = () => tilesOfRows(blocks, image, problem, tiling);
+  const image = isWhole ? blocks.blocked(x) : blocks.onnx.nameOf(x);
+  const fewer = isWhole ? bestFiltering(problem, blocks.size, cost) : undefined;
+  const tilesOf = isWhole ? tilesOfRows : tilesOfLines;
   const rows = fewer
     ? filteredRows(blocks, image, gradient, problem, fewer)
-    : correlated(blocks, under(), gradient, problem, tiling);
+    : correlated(blocks, tilesOf(blocks, image, problem, tiling), gradient, problem, tiling);
   return kernelFrom(blocks, rows, problem);
 }
 
@@ -275,9 +270,5 @@ function filteredRows(
     const slopes = combinedRows(blocks, gradient, matrices.kernel[point], ofGradient);
     return correlated(blocks, tilesOfRows(blocks, x, part, tiling), slopes, part, tiling, sum);
   });
-  return interleaved(
-    blocks,
-    rows.map((row) => [row]),
-    shapeOfRows(problem),
-  );
+  return interleavedRows(blocks, rows, shapeOfRows(problem));
 }

@@ -1,5 +1,5 @@
 import type { Blocks, Fused, Images } from "./layout.ts";
-import { interleaved } from "./strides.ts";
+import { interleavedRows } from "./strides.ts";
 import { filtering, type Matrix } from "./toomCook.ts";
 
 /** A convolution of images with a blocked kernel. */
@@ -97,11 +97,7 @@ function filtered(
       { kernel_shape: [1, taps], pads: [0, left, 0, right], group: 1 },
     ),
   );
-  const result = interleaved(
-    blocks,
-    phases.map((phase) => [phase]),
-    [n, k, m * tiles, columns],
-  );
+  const result = interleavedRows(blocks, phases, [n, k, m * tiles, columns]);
   if (m * tiles === rows) return result;
   const lines = blocks.reshape(result, [(n * k) / blocks.size, m * tiles, columns * blocks.size]);
   return blocks.reshape(blocks.part(lines, 1, 0, rows), [n, k, rows, columns]);
