@@ -65,16 +65,20 @@ const asList = <T>(value: T | readonly T[]): readonly T[] =>
 export const toTensor = ({ data, shape, dtype = "float32" }: Nd & { readonly dtype?: DType }) =>
   tensor(data, shape, dtype);
 
-/** Close in the measure of the largest element, so that rounding near 0 does not count. */
+/**
+ * Close in the measure of the largest element, so that rounding near 0 does not count, or of
+ * `least` where that is larger.
+ */
 export function expectNear(
   what: string,
   actual: ArrayLike<number | bigint>,
   expected: readonly number[],
   tolerance: number,
+  least = 1e-3,
 ): void {
   expect(actual.length, `${what}: number of elements`).toBe(expected.length);
   const finite = expected.filter((value) => Number.isFinite(value)).map(Math.abs);
-  const scale = Math.max(1e-3, ...finite);
+  const scale = Math.max(least, ...finite);
   for (const [i, value] of expected.entries()) {
     const own = Number(actual[i]);
     const isClose = Object.is(own, value) || Math.abs(own - value) <= tolerance * scale;
