@@ -47,7 +47,10 @@ export class Arena {
     this.values = floats();
     this.gradients = floats();
     this.slots = Object.fromEntries(
-      optimizer.slots.map(({ name, initial }) => [name, floats().fill(initial)]),
+      // Fresh memory is zero; writing that would touch every page of it.
+      optimizer.slots.map(({ name, initial }) => {
+        return [name, initial === 0 ? floats() : floats().fill(initial)];
+      }),
     );
     for (const { parameter, offset: at, size } of this.places) {
       this.values.set(parameter.data as Float32Array, at);

@@ -19,20 +19,29 @@ function cut([n, c, height, width]: Images): { readonly lines: number; readonly 
   return { lines, count: n * c * (height / lines) };
 }
 
-/** (N, C / B, parts, B), however spread -> (C), summed. */
-function gather(blocks: Blocks, parts: string, [n, c]: Images, count: number): string {
-  const shape = [n, c / blocks.size, count / (n * c), blocks.size];
-  const axes = blocks.onnx.builder.ints([0, 2]);
-  const sums = [blocks.reshape(parts, shape), axes];
-  return blocks.reshape(blocks.standard("ReduceSum", sums, { keepdims: 0 }), [c]);
+/** (N, C / B, parts, B), however spread -> (C): the sum or the mean of each channel's. */
+function gather(
+  blocks: Blocks,
+  by: "ReduceSum" | "ReduceMean",
+  parts: string,
+  [n, c]: Images,
+  count: number,
+): string {
+  const spread = blocks.reshape(parts, [n, c / blocks.size, count / (n * c), blocks.size]);
+  const axes = [0, 2];
+  // In opset 17 the axes of a mean are an attribute, those of a sum an input.
+  const gathered =
+    by === "ReduceMean"
+      ? blocks.standard(by, [spread], { axes, keepdims: 0 })
+      : blocks.standard(by, [spread, blocks.onnx.builder.ints(axes)], { keepdims: 0 });
+  return blocks.reshape(gathered, [c]);
 }
 
-/** Σ a over all but the channels, (C). */
-function total(blocks: Blocks, a: string, images: Images): string {
+/** The mean of a over all but the channels, (C): that of the means of equal parts. */
+function meanOf(blocks: Blocks, a: string, images: Images): string {
   const { lines, count } = cut(images);
   const parts = blocks.reshape(a, [1, count, lines, images[3]]);
-  const means = gather(blocks, blocks.node("GlobalAveragePool", [parts]), images, count);
-  return times(blocks, means, lines * images[3]);
+  return gather(blocks, "ReduceMean", blocks.node("GlobalAveragePool", [parts]), images, count);
 }
 
 /**
@@ -45,7 +54,7 @@ function dot(blocks: Blocks, a: string, b: string, images: Images): string {
   const kernel = blocks.reshape(b, [count, 1, ...size]);
   const parts = blocks.reshape(a, [1, count, ...size]);
   const dots = blocks.convolve(parts, kernel, {}, { kernel_shape: size, group: count });
-  return gather(blocks, dots, images, count);
+  return gather(blocks, "ReduceSum", dots, images, count);
 }
 
 const times = (blocks: Blocks, x: string, factor: number): string =>
@@ -98,10 +107,10 @@ export function batchNormTrainRule(blocks: Blocks, node: Node): boolean {
   if (!images || !blocks.has(x)) return false;
   const [, c] = images;
   const [y, meanOut, varianceOut] = node.outputs;
-  const each = 1 / valuesOf(images);
-  const mean = times(blocks, total(blocks, blocks.blocked(x), images), each);
+  const mean = meanOf(blocks, blocks.blocked(x), images);
   const around = centred(blocks, blocks.blocked(x), mean, c);
-  const variance = times(blocks, dot(blocks, around, around, images), each);
+  const sum = dot(blocks, around, around, images);
+  const variance = times(blocks, sum, 1 / valuesOf(images));
   const inverse = inverseOf(blocks, variance, (node.attrs as { eps: number }).eps);
   const scale = product(blocks, blocks.onnx.nameOf(weight), inverse);
   const shift = blocks.onnx.nameOf(bias);
@@ -121,19 +130,20 @@ export function batchNormGradientRule(blocks: Blocks, node: Node): boolean {
   if (!images || !blocks.has(x)) return false;
   const [, c] = images;
   const { onnx } = blocks;
-  const each = -1 / valuesOf(images);
+  const count = valuesOf(images);
   const around = centred(blocks, blocks.blocked(x), onnx.nameOf(mean), c);
   const upstream = blocks.blocked(grad);
-  const sum = total(blocks, upstream, images);
+  const meanSlope = meanOf(blocks, upstream, images);
   const along = dot(blocks, upstream, around, images);
   const inverse = inverseOf(blocks, onnx.nameOf(variance), (node.attrs as { eps: number }).eps);
   const scale = product(blocks, onnx.nameOf(weight), inverse);
-  const slope = times(blocks, product(blocks, scale, along, inverse, inverse), each);
-  const shift = times(blocks, product(blocks, scale, sum), each);
+  const ofWeight = product(blocks, along, inverse);
+  const slope = times(blocks, product(blocks, scale, inverse, ofWeight), -1 / count);
+  const shift = blocks.standard("Neg", [product(blocks, scale, meanSlope)]);
   const rest = blocks.affine(around, slope, { bias: shift }, c);
   blocks.hold(node.outputs[0], blocks.affine(upstream, scale, { sum: rest }, c));
-  onnx.define(node.outputs[1], product(blocks, along, inverse));
-  onnx.define(node.outputs[2], sum);
+  onnx.define(node.outputs[1], ofWeight);
+  onnx.define(node.outputs[2], times(blocks, meanSlope, count));
   return true;
 }
 
