@@ -42,6 +42,8 @@ export interface CompileOptions {
   readonly initializers?: Readonly<Record<string, Value>>;
   /** ONNX Runtime writes a profile (JSON) with this path prefix, where the engine can. */
   readonly profilePrefix?: string;
+  /** Computes on one thread, where the engine can choose, so that several graphs run side by side. Default: on all. */
+  readonly singleThreaded?: boolean;
   /** ONNX Runtime session configuration entries, such as `session.use_ort_model_bytes_directly`. */
   readonly sessionConfig?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import { fillRandomAsync, sharedFloats } from "#engine";
 import type { Batch } from "../data/dataset.ts";
-import type { Binding, Engine, Executable, Value } from "../engine/engine.ts";
+import type { Binding, CompileOptions, Engine, Executable, Value } from "../engine/engine.ts";
 import { TensorlaneError } from "../errors.ts";
 import { isStatic, staticSize } from "../graph/dim.ts";
 import { allocate, type TensorData } from "../graph/dtype.ts";
@@ -24,7 +24,7 @@ interface ReadParameter {
 }
 
 /** Fresh memory for a tensor of known shape. */
-export function memoryFor({ dtype, shape }: Tensor): Value {
+export function memoryFor({ dtype, shape }: Pick<Tensor, "dtype" | "shape">): Value {
   if (!isStatic(shape)) throw new Error(`no memory for a symbolic shape: ${shape}`);
   return { dtype, shape, data: allocate(dtype, staticSize(shape)) };
 }
@@ -80,6 +80,11 @@ const copied = ([name, tensor]: readonly [string, Tensor]): [string, Value] => {
   return [name, { dtype, shape, data: data.slice() }];
 };
 
+export interface GraphOptions extends Pick<CompileOptions, "singleThreaded"> {
+  /** Parameters that become constants. */
+  readonly fixed?: ReadonlySet<Tensor>;
+}
+
 /** A graph that an engine can run, on any memory of the right shapes. */
 export class CompiledGraph {
   private readonly outputs: readonly Tensor[];
@@ -96,13 +101,14 @@ export class CompiledGraph {
     engine: Engine,
     outputs: readonly Tensor[],
     label: string,
-    fixed?: ReadonlySet<Tensor>,
+    { fixed, singleThreaded }: GraphOptions = {},
   ): Promise<CompiledGraph> {
     const rewrite = await engine.rewrite?.();
     const lowered = lowerGraph(outputs, { name: label.replace(/\W+/g, "_"), rewrite, fixed });
     const isLarge = lowered.model.graph!.node.length > MANY_NODES;
     const executable = await engine.compile(encodeModel(lowered.model), {
       label,
+      singleThreaded,
       sessionConfig: without(isLarge && rewrite && !fixed ? [...pointless, ...done] : pointless),
       initializers: Object.fromEntries([...lowered.fixed].map(copied)),
     });
@@ -178,8 +184,9 @@ export class BoundGraph {
     outputs: readonly Tensor[],
     label: string,
     memory?: Memory,
+    options?: GraphOptions,
   ): Promise<BoundGraph> {
-    return (await CompiledGraph.create(engine, outputs, label)).bind(memory);
+    return (await CompiledGraph.create(engine, outputs, label, options)).bind(memory);
   }
 
   /** The memory of a placeholder or an output. */

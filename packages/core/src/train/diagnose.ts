@@ -18,6 +18,13 @@ const allFinite = (data: ArrayLike<number | bigint>): boolean => {
   return true;
 };
 
+/** What the search found; where nothing was, the gradient must be to blame. */
+interface Finding {
+  readonly where: string;
+  readonly isFound: boolean;
+}
+const found = (where: string): Finding => ({ where, isFound: true });
+
 /** Says where a loss stopped being finite: in the batch, in a parameter, or in the module that began it. */
 export async function findNonFinite(
   engine: Engine,
@@ -25,13 +32,15 @@ export async function findNonFinite(
   traced: TracedLoss,
   batch: Batch,
   key: { readonly seed: number; readonly step: number },
-): Promise<string> {
+): Promise<Finding> {
   for (const [name, value] of Object.entries(batch)) {
-    if (!allFinite(value.data)) return `the batch's field "${name}" holds NaN or Infinity`;
+    if (!allFinite(value.data)) return found(`the batch's field "${name}" holds NaN or Infinity`);
   }
   for (const [name, { data }] of model.namedState()) {
     if (!allFinite(data)) {
-      return `parameter "${name}" is not finite: the update before made it so; lower the learning rate or clip gradients`;
+      return found(
+        `parameter "${name}" is not finite: the update before made it so; lower the learning rate or clip gradients`,
+      );
     }
   }
   const tensors = topological([traced.loss])
@@ -44,8 +53,8 @@ export async function findNonFinite(
     graph.load(traced.batch, batch);
     await graph.run(key);
     const first = probes.findIndex((probe) => !Number.isFinite(graph.scalar(probe)));
-    if (first < 0) return "the forward pass is finite; the gradient is not";
-    return `it began in ${describe(tensors[first])}`;
+    if (first >= 0) return found(`it began in ${describe(tensors[first])}`);
+    return { where: "the forward pass is finite; the gradient is not", isFound: false };
   } finally {
     graph.release();
   }

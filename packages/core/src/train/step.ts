@@ -1,11 +1,14 @@
 import type { Batch } from "../data/dataset.ts";
 import type { Engine, Value } from "../engine/engine.ts";
+import type { TensorData } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { placeholder, type Tensor } from "../graph/tensor.ts";
 import type { Module } from "../nn/module.ts";
 import { clipFactor, totalNormOf } from "../optim/clip.ts";
 import { type Arena, CHUNK } from "./arena.ts";
 import { BoundGraph, CompiledGraph } from "./bound.ts";
+import { findNonFinite } from "./diagnose.ts";
+import { average, type DrawKey, keyOf, Replicas, shareOf } from "./replicas.ts";
 import type { TracedStep } from "./trace.ts";
 
 /** How gradients are treated before an update. */
@@ -16,19 +19,34 @@ export interface Clipping {
   readonly clipValue?: number;
 }
 
-/** Loss and gradients of one batch shape, written into the arenas. */
+/**
+ * Loss and gradients of one batch shape, written into the arenas. Several replicas take a share of the batch and a core
+ * each; loss, metrics, gradients and new values of buffers are the means of theirs.
+ */
 export class GradientGraph {
+  /** The step of one replica. */
   readonly traced: TracedStep;
-  private readonly graph: BoundGraph;
-  private readonly updates: readonly { readonly to: Value["data"]; readonly from: Value["data"] }[];
+  private readonly replicas: Replicas;
+  /** The gradients of each arena, those of all replicas. */
+  private readonly gradients: readonly (readonly Float32Array[])[];
+  private readonly updates: readonly {
+    readonly to: TensorData;
+    readonly from: readonly TensorData[];
+  }[];
 
-  private constructor(traced: TracedStep, graph: BoundGraph, model: Module) {
+  private constructor(
+    traced: TracedStep,
+    replicas: Replicas,
+    gradients: GradientGraph["gradients"],
+    model: Module,
+  ) {
     this.traced = traced;
-    this.graph = graph;
+    this.replicas = replicas;
+    this.gradients = gradients;
     const buffers = new Map(model.namedBuffers());
     this.updates = [...traced.updates].map(([name, tensor]) => ({
       to: buffers.get(name)!.data,
-      from: graph.valueOf(tensor).data,
+      from: replicas.graphs.map((graph) => graph.valueOf(tensor).data),
     }));
   }
 
@@ -37,53 +55,83 @@ export class GradientGraph {
     model: Module,
     traced: TracedStep,
     arenas: readonly Arena[],
+    replicas = 1,
   ): Promise<GradientGraph> {
-    const outputs = new Map<Tensor, Value>();
     const places = new Map(
-      arenas.flatMap((arena) =>
-        arena.places.map((place) => [place.name, { arena, place }] as const),
+      arenas.flatMap((arena, i) =>
+        arena.places.map(({ name, offset, size }) => [name, { i, offset, size }] as const),
       ),
     );
     // Two parameters may share one gradient tensor: each needs an output of its own.
-    const gradients = traced.trained.map(({ name, parameter, gradient }) => {
-      const { arena, place } = places.get(name)!;
-      const own = outputs.has(gradient) ? ops.add(gradient, 0) : gradient;
-      const data = arena.gradients.subarray(place.offset, place.offset + place.size);
-      outputs.set(own, { dtype: "float32", shape: parameter.shape, data });
-      return own;
+    const taken = new Set<Tensor>();
+    const outputs = traced.trained.map(({ name, parameter, gradient }) => {
+      const own = taken.has(gradient) ? ops.add(gradient, 0) : gradient;
+      taken.add(own);
+      return { own, shape: parameter.shape, ...places.get(name)! };
     });
-    const graph = await BoundGraph.create(
+    const others = [traced.loss, ...Object.values(traced.metrics), ...traced.updates.values()];
+    const compiled = await CompiledGraph.create(
       engine,
-      [traced.loss, ...Object.values(traced.metrics), ...traced.updates.values(), ...gradients],
+      [...others, ...outputs.map(({ own }) => own)],
       "training step: gradients",
-      { outputs },
+      { singleThreaded: replicas > 1 },
     );
-    return new GradientGraph(traced, graph, model);
+    const gradients = arenas.map((arena) =>
+      Array.from({ length: replicas }, (_, replica) =>
+        replica === 0 ? arena.gradients : new Float32Array(arena.length),
+      ),
+    );
+    const bound = Array.from({ length: replicas }, (_, replica) => {
+      const memory = outputs.map(({ own, shape, i, offset, size }): [Tensor, Value] => {
+        const data = gradients[i][replica].subarray(offset, offset + size);
+        return [own, { dtype: "float32", shape, data }];
+      });
+      return compiled.bind({ outputs: new Map(memory) });
+    });
+    return new GradientGraph(traced, new Replicas(bound), gradients, model);
   }
 
   /** Copies a batch into the bound memory. */
   load(batch: Batch): void {
-    this.graph.load(this.traced.batch, batch);
+    this.replicas.load(this.traced.batch, batch);
   }
 
-  async run(
-    seed: number,
-    step: number,
-  ): Promise<{ loss: number; metrics: Record<string, number> }> {
-    await this.graph.run({ seed, step });
-    const metrics = Object.entries(this.traced.metrics).map(
-      ([name, tensor]) => [name, this.graph.scalar(tensor)] as const,
+  async run(key: DrawKey): Promise<{ loss: number; metrics: Record<string, number> }> {
+    const { traced, replicas } = this;
+    await replicas.run(key);
+    for (const each of this.gradients) average(each);
+    const metrics = Object.entries(traced.metrics).map(
+      ([name, tensor]) => [name, replicas.mean(tensor)] as const,
     );
-    return { loss: this.graph.scalar(this.traced.loss), metrics: Object.fromEntries(metrics) };
+    return { loss: replicas.mean(traced.loss), metrics: Object.fromEntries(metrics) };
   }
 
   /** Gives buffers their new values. */
   applyUpdates(): void {
-    for (const { to, from } of this.updates) (to as Float32Array).set(from as Float32Array);
+    for (const { to, from } of this.updates) {
+      if (to instanceof Float32Array) average(from as readonly Float32Array[]);
+      (to as Float32Array).set(from[0] as Float32Array);
+    }
+  }
+
+  /** Says where the loss or a gradient stopped being finite. */
+  async diagnose(engine: Engine, model: Module, batch: Batch, key: DrawKey): Promise<string> {
+    const count = this.replicas.graphs.length;
+    for (let i = 0; ; i++) {
+      const share = shareOf(batch, i, count);
+      const { where, isFound } = await findNonFinite(
+        engine,
+        model,
+        this.traced,
+        share,
+        keyOf(key, i),
+      );
+      if (isFound || i === count - 1) return where;
+    }
   }
 
   release(): void {
-    this.graph.release();
+    this.replicas.release();
   }
 }
 
@@ -98,17 +146,21 @@ export class ArenaUpdate {
   private readonly lr = new Float32Array(new ArrayBuffer(4));
   private readonly step = new Float32Array(new ArrayBuffer(4));
   private readonly scale = new Float32Array(new ArrayBuffer(4));
+  private readonly sideBySide: boolean;
 
-  private constructor(arena: Arena) {
+  private constructor(arena: Arena, sideBySide: boolean) {
     this.arena = arena;
+    this.sideBySide = sideBySide;
   }
 
+  /** `sideBySide`: chunks run at once on a core each, not one after the other on all. */
   static async create(
     engine: Engine,
     arena: Arena,
     { clipNorm, clipValue }: Clipping,
+    sideBySide = false,
   ): Promise<ArenaUpdate> {
-    const update = new ArenaUpdate(arena);
+    const update = new ArenaUpdate(arena, sideBySide);
     const size = Math.min(CHUNK, arena.length);
     const parameter = placeholder("parameter", [size]);
     const gradient = placeholder("gradient", [size]);
@@ -127,7 +179,9 @@ export class ArenaUpdate {
     });
     const outputs = [next.parameter, ...Object.keys(slots).map((name) => next.slots[name])];
     const label = `training step: ${arena.optimizer.name}`;
-    const graph = await CompiledGraph.create(engine, outputs, label);
+    const graph = await CompiledGraph.create(engine, outputs, label, {
+      singleThreaded: sideBySide,
+    });
     for (let at = 0; at < arena.length; at += size) {
       const part = (data: Floats) => flat(data.subarray(at, at + size));
       const state = [part(arena.values), ...Object.values(arena.slots).map(part)];
@@ -149,7 +203,8 @@ export class ArenaUpdate {
     this.lr[0] = lr * this.arena.lrScale;
     this.step[0] = step;
     this.scale[0] = scale;
-    for (const chunk of this.chunks) await chunk.run();
+    if (this.sideBySide) await Promise.all(this.chunks.map((chunk) => chunk.run()));
+    else for (const chunk of this.chunks) await chunk.run();
   }
 
   release(): void {

@@ -106,7 +106,8 @@ async function tryCreateSession(
   const settings = library.get("createSessionOptions", label);
   const values: Pointer[] = [];
   try {
-    if (env.sharesThreads) library.check("disablePerSessionThreads", label, settings);
+    if (options.singleThreaded) library.check("setIntraOpNumThreads", label, settings, 1);
+    else if (env.sharesThreads) library.check("disablePerSessionThreads", label, settings);
     else {
       const spinning = env.spinning ? "1" : "0";
       library.check("setIntraOpNumThreads", label, settings, env.threads);
