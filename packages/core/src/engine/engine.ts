@@ -85,7 +85,10 @@ export interface Executable {
 
 /** A graph tied to fixed memory. One run at a time; the memory must not be touched while a run is in flight. */
 export interface Binding {
-  /** Reads the bound inputs, writes the bound outputs. The event loop stays free meanwhile. */
+  /**
+   * Reads the bound inputs, writes the bound outputs. The event loop stays free meanwhile, or gets a turn after some short runs
+   * (10 ms, native engine).
+   */
   run(): Promise<void>;
   release(): void;
 }

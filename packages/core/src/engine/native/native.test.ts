@@ -91,6 +91,21 @@ describe("a run", () => {
     expect(outputs.y.data[0]).toBeCloseTo(1, 3);
   });
 
+  test("of those that are short leaves it free now and then", async () => {
+    const brief = await engine.compile(negation);
+    const [x, y] = [floats([4], [1, 2, 3, 4]), filled([4], 0)];
+    const binding = brief.bind({ inputs: { x }, outputs: { y } });
+    let turned = false;
+    setImmediate(() => {
+      turned = true;
+    });
+    let runs = 0;
+    for (; !turned && runs < 1e6; runs++) await binding.run();
+    expect(turned).toBe(true);
+    expect([...y.data]).toEqual([-1, -2, -3, -4]);
+    brief.release();
+  });
+
   test("keeps its memory though nobody else does", async () => {
     const { inputs, outputs } = longPorts();
     const memory = outputs.y.data;

@@ -20,6 +20,7 @@ export class Session {
   /** The session's own arena: activations and re-ordered weights. */
   private readonly arena: Pointer;
   private readonly profiled: boolean;
+  readonly singleThreaded: boolean;
   private holders = 1;
 
   constructor(
@@ -35,6 +36,7 @@ export class Session {
     this.weights = Object.values(options.initializers ?? {});
     this.modelBytes = modelBytes;
     this.profiled = options.profilePrefix !== undefined;
+    this.singleThreaded = options.singleThreaded ?? false;
     try {
       this.inputs = ports(env, pointer, "Input", label);
       this.outputs = ports(env, pointer, "Output", label);
