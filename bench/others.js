@@ -10,14 +10,17 @@ const weighed = ["AlexNet (8)", "ResNet-50 (4)", "LSTM T100 N64 I128 H256"].map(
 const STEPS = 4;
 const STARTS = 5;
 
-/** Trace, gradient and session, in a fresh process. PyTorch's eager mode compiles nothing. */
+/** Trace, gradient and session, the fastest of a few fresh processes. PyTorch's eager mode compiles nothing. */
 async function compileTime(row, { path }) {
-  const ours = startOurs();
-  await ours.ask("load", { row, kind: "train", path, write: true });
-  const { ms } = await ours.ask("compile");
-  await ours.end();
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < STARTS; i++) {
+    const ours = startOurs();
+    await ours.ask("load", { row, kind: "train", path, write: true });
+    best = Math.min(best, (await ours.ask("compile")).ms);
+    await ours.end();
+  }
   const name = `compile the training step of ${row.name}`;
-  return { name, unit: "ms", ours: ms, pytorch: null, ratio: null };
+  return { name, unit: "ms", ours: best, pytorch: null, ratio: null };
 }
 
 /** The most that a process held at a time while it trained, weights read from a file. */

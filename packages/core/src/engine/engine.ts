@@ -86,8 +86,8 @@ export interface Executable {
 /** A graph tied to fixed memory. One run at a time; the memory must not be touched while a run is in flight. */
 export interface Binding {
   /**
-   * Reads the bound inputs, writes the bound outputs. The event loop stays free meanwhile, or gets a turn after some short runs
-   * (10 ms, native engine).
+   * Reads the bound inputs, writes the bound outputs. The event loop stays free meanwhile; of short runs one after the
+   * other it gets a turn every 10 to 14 ms (native engine).
    */
   run(): Promise<void>;
   release(): void;

@@ -26,13 +26,17 @@ export class Arena {
   readonly lrScale: number;
   readonly length: number;
   readonly values: Float32Array<ArrayBuffer>;
+  /** Where the update finds the gradients. */
   readonly gradients: Float32Array<ArrayBuffer>;
+  /** The gradients of each replica, which are averaged into those of the first: `gradients`. */
+  readonly ofReplicas: readonly Float32Array<ArrayBuffer>[];
   readonly slots: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
   constructor(
     named: readonly (readonly [string, Parameter])[],
     optimizer: Optimizer,
     lrScale: number,
+    replicas: number,
   ) {
     let offset = 0;
     this.places = named.map(([name, parameter]) => {
@@ -45,7 +49,8 @@ export class Arena {
     this.lrScale = lrScale;
     const floats = () => allocate("float32", this.length) as Float32Array<ArrayBuffer>;
     this.values = floats();
-    this.gradients = floats();
+    this.ofReplicas = Array.from({ length: replicas }, floats);
+    this.gradients = this.ofReplicas[0];
     this.slots = Object.fromEntries(
       // Fresh memory is zero; writing that would touch every page of it.
       optimizer.slots.map(({ name, initial }) => {
@@ -59,7 +64,11 @@ export class Arena {
   }
 
   /** One arena for each way of treating parameters. */
-  static all(named: readonly (readonly [string, Parameter])[], optimizer: Optimizer): Arena[] {
+  static all(
+    named: readonly (readonly [string, Parameter])[],
+    optimizer: Optimizer,
+    replicas: number,
+  ): Arena[] {
     const groups = new Map<number, (readonly [string, Parameter])[]>();
     for (const entry of named) {
       const { index } = groupOf(optimizer, entry[0]);
@@ -67,7 +76,7 @@ export class Arena {
     }
     return [...groups.values()].map((members) => {
       const treatment = groupOf(optimizer, members[0][0]);
-      return new Arena(members, treatment.optimizer, treatment.lrScale);
+      return new Arena(members, treatment.optimizer, treatment.lrScale, replicas);
     });
   }
 }

@@ -5,7 +5,7 @@ import { mul, sum } from "../graph/ops/index.ts";
 import { leafOf, type Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
 import type { Module } from "../nn/module.ts";
-import { BoundGraph } from "./bound.ts";
+import { CompiledGraph, type DrawKey } from "./bound.ts";
 import type { TracedLoss } from "./trace.ts";
 
 /** A loss or gradient became NaN or infinite. */
@@ -18,29 +18,24 @@ const allFinite = (data: ArrayLike<number | bigint>): boolean => {
   return true;
 };
 
-/** What the search found; where nothing was, the gradient must be to blame. */
-interface Finding {
-  readonly where: string;
-  readonly isFound: boolean;
-}
-const found = (where: string): Finding => ({ where, isFound: true });
-
-/** Says where a loss stopped being finite: in the batch, in a parameter, or in the module that began it. */
+/**
+ * Says where a loss stopped being finite: in the batch, in a parameter, or in the module that began it.
+ *
+ * @param shares of the batch, one for each replica
+ */
 export async function findNonFinite(
   engine: Engine,
   model: Module,
   traced: TracedLoss,
-  batch: Batch,
-  key: { readonly seed: number; readonly step: number },
-): Promise<Finding> {
-  for (const [name, value] of Object.entries(batch)) {
-    if (!allFinite(value.data)) return found(`the batch's field "${name}" holds NaN or Infinity`);
+  shares: readonly Batch[],
+  key: DrawKey,
+): Promise<string> {
+  for (const [name, value] of shares.flatMap((share) => Object.entries(share))) {
+    if (!allFinite(value.data)) return `the batch's field "${name}" holds NaN or Infinity`;
   }
   for (const [name, { data }] of model.namedState()) {
     if (!allFinite(data)) {
-      return found(
-        `parameter "${name}" is not finite: the update before made it so; lower the learning rate or clip gradients`,
-      );
+      return `parameter "${name}" is not finite: the update before made it so; lower the learning rate or clip gradients`;
     }
   }
   const tensors = topological([traced.loss])
@@ -48,15 +43,18 @@ export async function findNonFinite(
     .filter((tensor) => tensor.dtype === "float32" && !leafOf(tensor));
   // x · 0 is 0 for finite x and NaN otherwise: one number tells for a whole tensor.
   const probes = tensors.map((tensor) => sum(mul(tensor, 0)));
-  const graph = await BoundGraph.create(engine, probes, "search for NaN");
+  const compiled = await CompiledGraph.create(engine, probes, "search for NaN");
   try {
-    graph.load(traced.batch, batch);
-    await graph.run(key);
-    const first = probes.findIndex((probe) => !Number.isFinite(graph.scalar(probe)));
-    if (first >= 0) return found(`it began in ${describe(tensors[first])}`);
-    return { where: "the forward pass is finite; the gradient is not", isFound: false };
+    for (const [replica, share] of shares.entries()) {
+      const graph = compiled.bind({}, replica);
+      graph.load(traced.batch, share);
+      await graph.run(key);
+      const first = probes.findIndex((probe) => !Number.isFinite(graph.scalar(probe)));
+      if (first >= 0) return `it began in ${describe(tensors[first])}`;
+    }
+    return "the forward pass is finite; the gradient is not";
   } finally {
-    graph.release();
+    compiled.release();
   }
 }
 

@@ -1,6 +1,7 @@
 import { defaultEngine } from "#engine";
 import type { Batch, Field } from "../data/dataset.ts";
 import type { Engine, Value } from "../engine/engine.ts";
+import { busyBinding } from "../engine/errors.ts";
 import { TensorlaneError } from "../errors.ts";
 import { format } from "../graph/dim.ts";
 import { leafOf, type Tensor } from "../graph/tensor.ts";
@@ -19,9 +20,9 @@ export interface ForwardOptions {
    */
   readonly frozen?: boolean;
   /**
-   * So many copies of the graph take an equal share of each batch, each on a core of its own: faster where many small steps
-   * follow each other, as in recurrent networks. Results are those of one copy, in the order of the batch, which must
-   * be the first axis of every output. Default 1: one copy on all cores.
+   * So many copies of the graph take an equal share of each batch, each on a core of its own (native engine): faster where
+   * many small steps follow each other, as in recurrent networks. Results are those of one copy, in the order of the
+   * batch, which must be the first axis of every output. Default 1: one copy on all cores.
    */
   readonly replicas?: number;
 }
@@ -48,6 +49,7 @@ export async function compile<Name extends string>(
   build: (batch: Readonly<Record<string, Tensor>>) => Readonly<Record<Name, Tensor>>,
   options: ForwardOptions = {},
 ): Promise<Forward<Name>> {
+  const { label = "forward" } = options;
   const replicas = checkReplicas("compile", options.replicas ?? 1, batchSize);
   const share = batchSize / replicas;
   const inputs = batchInputs("compile: the batch", fields, share);
@@ -62,7 +64,7 @@ export async function compile<Name extends string>(
         `"${name}" is ${format(shape)}`,
     );
   }
-  const graph = await CompiledGraph.create(engine, tensors, options.label ?? "forward", {
+  const graph = await CompiledGraph.create(engine, tensors, label, {
     fixed,
     singleThreaded: replicas > 1,
   });
@@ -74,20 +76,27 @@ export async function compile<Name extends string>(
   const bind = () => {
     const bindShare = (_: unknown, index: number) => {
       const parts = [...memory].map(([tensor, value]) => {
-        return [tensor, shareOf({ value }, index, replicas).value] as const;
+        return [tensor, replicas > 1 ? shareOf(value, index, share) : value] as const;
       });
-      return graph.bind({ outputs: new Map(parts) });
+      return graph.bind({ outputs: new Map(parts) }, index);
     };
     return new Replicas(Array.from({ length: replicas }, bindShare));
   };
   let bound = bind();
+  let isBusy = false;
   const run = async (batch: Batch) => {
-    if (bound.isStale) {
-      bound.release();
-      bound = bind();
+    if (isBusy) throw new TensorlaneError(busyBinding(label));
+    isBusy = true;
+    try {
+      if (bound.isStale) {
+        bound.release();
+        bound = bind();
+      }
+      bound.load(inputs, batch);
+      await bound.run({ seed: 0, step: 0 });
+    } finally {
+      isBusy = false;
     }
-    bound.load(inputs, batch);
-    await bound.run({ seed: 0, step: 0 });
     return results as Record<Name, Value>;
   };
   const release = () => {

@@ -6,12 +6,14 @@ import { createWebEngine } from "../engine/web/engine.ts";
 import {
   compile,
   data,
+  MemoryStorage,
   nn,
   ops,
   optim,
   type Tensor,
   Trainer,
   type TrainerOptions,
+  tensor,
 } from "../index.ts";
 
 const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
@@ -94,7 +96,7 @@ describe("replicas of a training step", () => {
     expect([...model.norm.running_var!.data]).toEqual([26, 4]);
   });
 
-  test("each draws its own dropout", async () => {
+  test("dropout draws for each what it would for the whole batch", async () => {
     class Dropped extends nn.Module {
       weight = nn.init.parameter([64], nn.init.ones);
       drop = new nn.Dropout({ p: 0.5 });
@@ -102,18 +104,78 @@ describe("replicas of a training step", () => {
         return this.drop.forward(x).mul(this.weight);
       }
     }
-    const model = new Dropped();
-    const trainer = new Trainer(model, {
-      loss: (network, { x }) => network.forward(x).sum({ dim: 1 }).mean(),
-      optimizer: new optim.SGD({ lr: 1 }),
-      replicas: 2,
-    });
-    const x = { data: new Float32Array(2 * 64).fill(1), shape: [2, 64] };
-    const loader = new data.DataLoader(new data.ArrayDataset({ x }), { batchSize: 2 });
-    await trainer.fit(loader, { epochs: 1 });
-    // A kept element counts 2: gradients are 0 or 2 where both agree, 1 where they do not.
-    const gradients = [...model.weight.data].map((value) => 1 - Number(value));
-    expect(new Set(gradients)).toEqual(new Set([0, 1, 2]));
+    const weightsAfter = async (replicas: number) => {
+      const model = new Dropped();
+      const trainer = new Trainer(model, {
+        loss: (network, { x }) => network.forward(x).sum({ dim: 1 }).mean(),
+        optimizer: new optim.SGD({ lr: 1 }),
+        replicas,
+      });
+      const x = { data: new Float32Array(2 * 64).fill(1), shape: [2, 64] };
+      const loader = new data.DataLoader(new data.ArrayDataset({ x }), { batchSize: 2 });
+      await trainer.fit(loader, { epochs: 2 });
+      return [...model.weight.data].map(Number);
+    };
+    const one = await weightsAfter(1);
+    expect(await weightsAfter(2)).toEqual(one);
+    // A kept element counts 2: of two masks at two steps the slopes add up to 0, 1, 2, 3 or 4.
+    expect(new Set(one)).toEqual(new Set([1, 0, -1, -2, -3]));
+  });
+
+  test("an update of several chunks, and a training that was resumed", async () => {
+    const after = async (replicas: number, epochs: readonly number[]) => {
+      nn.manualSeed(3);
+      const model = new nn.Linear({ inFeatures: 800, outFeatures: 1000 });
+      const storage = new MemoryStorage();
+      for (const until of epochs) {
+        const trainer = new Trainer(model, {
+          loss: (network, { x }) => network.forward(x).square().mean(),
+          optimizer: new optim.Adam({ lr: 0.01 }),
+          storage,
+          replicas,
+        });
+        await trainer.resume();
+        const x = { data: wave(4 * 800), shape: [4, 800] };
+        const loader = new data.DataLoader(new data.ArrayDataset({ x }), { batchSize: 4 });
+        await trainer.fit(loader, { epochs: until });
+      }
+      return model.weight.data as Float32Array;
+    };
+    const [one, two] = [await after(1, [4]), await after(2, [4])];
+    expect(two.every((value, i) => Math.abs(value - one[i]) < 1e-4)).toBe(true);
+    expect(await after(2, [2, 4])).toEqual(two);
+  });
+
+  test("buffers: a value that is a leaf stays, a state of every sample is refused", async () => {
+    class Keeping extends nn.Module {
+      weight = nn.init.parameter([3], nn.init.ones);
+      seen: nn.Buffer;
+      readonly whole: boolean;
+      constructor(rows: number, whole: boolean) {
+        super();
+        this.whole = whole;
+        this.seen = new nn.Buffer(new Float32Array(rows * 3), [rows, 3]);
+      }
+      forward(x: Tensor): Tensor {
+        const source = tensor([1, 2, 3], [1, 3]);
+        nn.updateBuffer(this.seen, this.whole ? source : x);
+        return x.mul(this.weight);
+      }
+    }
+    const fit = async (model: Keeping) => {
+      const trainer = new Trainer(model, {
+        loss: (network, { x }) => network.forward(x).mean(),
+        optimizer: new optim.SGD({ lr: 0.1 }),
+        replicas: 3,
+      });
+      const x = { data: wave(6 * 3), shape: [6, 3] };
+      const loader = new data.DataLoader(new data.ArrayDataset({ x }), { batchSize: 6 });
+      await trainer.fit(loader, { epochs: 3 });
+    };
+    const kept = new Keeping(1, true);
+    await fit(kept);
+    expect([...kept.seen.data]).toEqual([1, 2, 3]);
+    await expect(fit(new Keeping(6, false))).rejects.toThrow("a state of every sample");
   });
 
   test("NaN in any share is found", async () => {
@@ -176,6 +238,27 @@ describe("replicas of a compiled function", () => {
     const trainer = new Trainer(model, { loss: classify, optimizer: new optim.SGD({ lr: 0.1 }) });
     await trainer.fit(new data.DataLoader(samples(), { batchSize: 8 }), { epochs: 1 });
     await compare();
+  });
+
+  test("the first samples of a batch, and batches that are too large", async () => {
+    const run = await compile(
+      { x: { dtype: "float32", shape: [2] } },
+      4,
+      ({ x }) => ({ y: x.neg() }),
+      {
+        replicas: 2,
+      },
+    );
+    const x = (rows: number) => {
+      const data = Float32Array.from({ length: rows * 2 }, (_, i) => i);
+      return { x: { dtype: "float32" as const, shape: [rows, 2], data } };
+    };
+    const { y } = await run(x(3));
+    expect([...y.data.subarray(0, 6)].map(Number)).toEqual([-0, -1, -2, -3, -4, -5]);
+    await expect(run(x(5))).rejects.toThrow('"x" must be float32[4,2], received float32[5,2]');
+    const both = await Promise.allSettled([run(x(4)), run(x(4))]);
+    expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    run.release();
   });
 
   test("every output must begin with the batch", async () => {

@@ -1,7 +1,9 @@
 import type { Batch } from "../data/dataset.ts";
+import type { Value } from "../engine/engine.ts";
 import { TensorlaneError } from "../errors.ts";
+import { staticSize } from "../graph/dim.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import type { BoundGraph } from "./bound.ts";
+import { type BoundGraph, type DrawKey, misfit } from "./bound.ts";
 
 /** The given number, if that many equal shares make a batch. */
 export function checkReplicas(what: string, replicas: number, batchSize?: number): number {
@@ -17,28 +19,19 @@ export function checkReplicas(what: string, replicas: number, batchSize?: number
   return replicas;
 }
 
-/** One of several equal shares of a batch, as views of it. */
-export function shareOf(batch: Batch, index: number, count: number): Batch {
-  if (count === 1) return batch;
-  const shares = Object.entries(batch).map(([name, { dtype, shape, data }]) => {
-    const size = data.length / count;
-    const part = data.subarray(index * size, (index + 1) * size);
-    return [name, { dtype, shape: [shape[0] / count, ...shape.slice(1)], data: part }] as const;
-  });
-  return Object.fromEntries(shares);
+/** The rows of a value that one of several replicas takes, as a view. */
+export function shareOf({ dtype, shape, data }: Value, index: number, rows: number): Value {
+  const size = (data.length / shape[0]) * rows;
+  const part = data.subarray(index * size, (index + 1) * size);
+  return { dtype, shape: [rows, ...shape.slice(1)], data: part };
 }
 
-/** What a run draws its random numbers by. */
-export interface DrawKey {
-  readonly seed: number;
-  readonly step: number;
+/** Ends when all have ended: what they work on is theirs until then, also where one fails. */
+export async function allOf(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(tasks)) {
+    if (result.status === "rejected") throw result.reason;
+  }
 }
-
-/** Replicas draw apart from each other; the first one as if it were alone. */
-export const keyOf = ({ seed, step }: DrawKey, index: number): DrawKey => ({
-  seed: (seed + index * 0x9e3779b1) >>> 0,
-  step,
-});
 
 /** The same graph several times over, each on its share of a batch. */
 export class Replicas {
@@ -48,16 +41,32 @@ export class Replicas {
     this.graphs = graphs;
   }
 
-  /** Copies its share of a batch into the memory of each. */
+  /** Copies its share of a batch, or of the first samples of one, into the memory of each. */
   load(placeholders: Readonly<Record<string, Tensor>>, batch: Batch): void {
-    for (const [i, graph] of this.graphs.entries()) {
-      graph.load(placeholders, shareOf(batch, i, this.graphs.length));
+    for (const [index, share] of this.shares(placeholders, batch).entries()) {
+      this.graphs[index].load(placeholders, share);
     }
   }
 
+  /** What each takes of a batch. */
+  shares(placeholders: Readonly<Record<string, Tensor>>, batch: Batch): readonly Batch[] {
+    const count = this.graphs.length;
+    if (count === 1) return [batch];
+    const shares: Batch[] = this.graphs.map(() => ({}));
+    for (const [name, { dtype, shape }] of Object.entries(placeholders)) {
+      const given = batch[name];
+      if (!given) continue;
+      const [rows, ...rest] = shape as readonly number[];
+      const whole = [count * rows, ...rest];
+      if (given.data.length > staticSize(whole)) throw misfit(name, { dtype, shape: whole }, given);
+      for (const [index, share] of shares.entries()) share[name] = shareOf(given, index, rows);
+    }
+    return shares;
+  }
+
   /** Runs them side by side. */
-  async run(key: DrawKey): Promise<void> {
-    await Promise.all(this.graphs.map((graph, i) => graph.run(keyOf(key, i))));
+  run(key: DrawKey): Promise<void> {
+    return allOf(this.graphs.map((graph) => graph.run(key)));
   }
 
   /** Whether a parameter's data have moved since these graphs were bound. */
@@ -75,8 +84,9 @@ export class Replicas {
   }
 }
 
-/** The mean of arrays of equal length, written into the first. */
-export function average([first, ...others]: readonly Float32Array[]): void {
+/** The mean of arrays of equal length, written into the first; an array that is named again counts once. */
+export function average(arrays: readonly Float32Array[]): void {
+  const [first, ...others] = new Set(arrays);
   if (others.length === 0) return;
   for (const other of others) {
     for (let i = 0; i < first.length; i++) first[i] += other[i];

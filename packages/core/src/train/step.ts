@@ -1,14 +1,15 @@
 import type { Batch } from "../data/dataset.ts";
 import type { Engine, Value } from "../engine/engine.ts";
+import { TensorlaneError } from "../errors.ts";
 import type { TensorData } from "../graph/dtype.ts";
 import * as ops from "../graph/ops/index.ts";
 import { placeholder, type Tensor } from "../graph/tensor.ts";
 import type { Module } from "../nn/module.ts";
 import { clipFactor, totalNormOf } from "../optim/clip.ts";
 import { type Arena, CHUNK } from "./arena.ts";
-import { BoundGraph, CompiledGraph } from "./bound.ts";
+import { BoundGraph, CompiledGraph, type DrawKey } from "./bound.ts";
 import { findNonFinite } from "./diagnose.ts";
-import { average, type DrawKey, keyOf, Replicas, shareOf } from "./replicas.ts";
+import { allOf, average, Replicas } from "./replicas.ts";
 import type { TracedStep } from "./trace.ts";
 
 /** How gradients are treated before an update. */
@@ -27,8 +28,7 @@ export class GradientGraph {
   /** The step of one replica. */
   readonly traced: TracedStep;
   private readonly replicas: Replicas;
-  /** The gradients of each arena, those of all replicas. */
-  private readonly gradients: readonly (readonly Float32Array[])[];
+  private readonly arenas: readonly Arena[];
   private readonly updates: readonly {
     readonly to: TensorData;
     readonly from: readonly TensorData[];
@@ -37,17 +37,23 @@ export class GradientGraph {
   private constructor(
     traced: TracedStep,
     replicas: Replicas,
-    gradients: GradientGraph["gradients"],
+    arenas: readonly Arena[],
     model: Module,
   ) {
     this.traced = traced;
     this.replicas = replicas;
-    this.gradients = gradients;
+    this.arenas = arenas;
     const buffers = new Map(model.namedBuffers());
-    this.updates = [...traced.updates].map(([name, tensor]) => ({
-      to: buffers.get(name)!.data,
-      from: replicas.graphs.map((graph) => graph.valueOf(tensor).data),
-    }));
+    this.updates = [...traced.updates].map(([name, tensor]) => {
+      const { shape, data } = buffers.get(name)!;
+      if (tensor.size !== data.length) {
+        throw new TensorlaneError(
+          `Trainer: buffer "${name}" is [${shape}], but its new value is [${tensor.shape}]; ` +
+            "with replicas, which see a share of the batch, none can be a state of every sample",
+        );
+      }
+      return { to: data, from: replicas.graphs.map((graph) => graph.valueOf(tensor).data) };
+    });
   }
 
   static async create(
@@ -55,40 +61,36 @@ export class GradientGraph {
     model: Module,
     traced: TracedStep,
     arenas: readonly Arena[],
-    replicas = 1,
+    replicas: number,
   ): Promise<GradientGraph> {
     const places = new Map(
-      arenas.flatMap((arena, i) =>
-        arena.places.map(({ name, offset, size }) => [name, { i, offset, size }] as const),
+      arenas.flatMap((arena) =>
+        arena.places.map((place) => [place.name, { arena, place }] as const),
       ),
     );
     // Two parameters may share one gradient tensor: each needs an output of its own.
     const taken = new Set<Tensor>();
-    const outputs = traced.trained.map(({ name, parameter, gradient }) => {
+    const gradients = traced.trained.map(({ name, parameter: { shape }, gradient }) => {
       const own = taken.has(gradient) ? ops.add(gradient, 0) : gradient;
       taken.add(own);
-      return { own, shape: parameter.shape, ...places.get(name)! };
+      return { own, shape, ...places.get(name)! };
     });
     const others = [traced.loss, ...Object.values(traced.metrics), ...traced.updates.values()];
     const compiled = await CompiledGraph.create(
       engine,
-      [...others, ...outputs.map(({ own }) => own)],
+      [...others, ...gradients.map(({ own }) => own)],
       "training step: gradients",
       { singleThreaded: replicas > 1 },
     );
-    const gradients = arenas.map((arena) =>
-      Array.from({ length: replicas }, (_, replica) =>
-        replica === 0 ? arena.gradients : new Float32Array(arena.length),
-      ),
-    );
     const bound = Array.from({ length: replicas }, (_, replica) => {
-      const memory = outputs.map(({ own, shape, i, offset, size }): [Tensor, Value] => {
-        const data = gradients[i][replica].subarray(offset, offset + size);
+      const memory = gradients.map(({ own, shape, arena, place }): [Tensor, Value] => {
+        const { offset, size } = place;
+        const data = arena.ofReplicas[replica].subarray(offset, offset + size);
         return [own, { dtype: "float32", shape, data }];
       });
-      return compiled.bind({ outputs: new Map(memory) });
+      return compiled.bind({ outputs: new Map(memory) }, replica);
     });
-    return new GradientGraph(traced, new Replicas(bound), gradients, model);
+    return new GradientGraph(traced, new Replicas(bound), arenas, model);
   }
 
   /** Copies a batch into the bound memory. */
@@ -99,7 +101,7 @@ export class GradientGraph {
   async run(key: DrawKey): Promise<{ loss: number; metrics: Record<string, number> }> {
     const { traced, replicas } = this;
     await replicas.run(key);
-    for (const each of this.gradients) average(each);
+    for (const arena of this.arenas) average(arena.ofReplicas);
     const metrics = Object.entries(traced.metrics).map(
       ([name, tensor]) => [name, replicas.mean(tensor)] as const,
     );
@@ -115,19 +117,9 @@ export class GradientGraph {
   }
 
   /** Says where the loss or a gradient stopped being finite. */
-  async diagnose(engine: Engine, model: Module, batch: Batch, key: DrawKey): Promise<string> {
-    const count = this.replicas.graphs.length;
-    for (let i = 0; ; i++) {
-      const share = shareOf(batch, i, count);
-      const { where, isFound } = await findNonFinite(
-        engine,
-        model,
-        this.traced,
-        share,
-        keyOf(key, i),
-      );
-      if (isFound || i === count - 1) return where;
-    }
+  diagnose(engine: Engine, model: Module, batch: Batch, key: DrawKey): Promise<string> {
+    const { traced, replicas } = this;
+    return findNonFinite(engine, model, traced, replicas.shares(traced.batch, batch), key);
   }
 
   release(): void {
@@ -146,21 +138,17 @@ export class ArenaUpdate {
   private readonly lr = new Float32Array(new ArrayBuffer(4));
   private readonly step = new Float32Array(new ArrayBuffer(4));
   private readonly scale = new Float32Array(new ArrayBuffer(4));
-  private readonly sideBySide: boolean;
 
-  private constructor(arena: Arena, sideBySide: boolean) {
+  private constructor(arena: Arena) {
     this.arena = arena;
-    this.sideBySide = sideBySide;
   }
 
-  /** `sideBySide`: chunks run at once on a core each, not one after the other on all. */
   static async create(
     engine: Engine,
     arena: Arena,
     { clipNorm, clipValue }: Clipping,
-    sideBySide = false,
   ): Promise<ArenaUpdate> {
-    const update = new ArenaUpdate(arena, sideBySide);
+    const update = new ArenaUpdate(arena);
     const size = Math.min(CHUNK, arena.length);
     const parameter = placeholder("parameter", [size]);
     const gradient = placeholder("gradient", [size]);
@@ -180,7 +168,7 @@ export class ArenaUpdate {
     const outputs = [next.parameter, ...Object.keys(slots).map((name) => next.slots[name])];
     const label = `training step: ${arena.optimizer.name}`;
     const graph = await CompiledGraph.create(engine, outputs, label, {
-      singleThreaded: sideBySide,
+      singleThreaded: arena.ofReplicas.length > 1,
     });
     for (let at = 0; at < arena.length; at += size) {
       const part = (data: Floats) => flat(data.subarray(at, at + size));
@@ -203,8 +191,12 @@ export class ArenaUpdate {
     this.lr[0] = lr * this.arena.lrScale;
     this.step[0] = step;
     this.scale[0] = scale;
-    if (this.sideBySide) await Promise.all(this.chunks.map((chunk) => chunk.run()));
-    else for (const chunk of this.chunks) await chunk.run();
+    // On all cores one chunk after the other, or on a core each whichever comes next.
+    const waiting = this.chunks.values();
+    const lane = async () => {
+      for (const chunk of waiting) await chunk.run();
+    };
+    await allOf(this.arena.ofReplicas.map(lane));
   }
 
   release(): void {

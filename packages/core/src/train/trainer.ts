@@ -8,12 +8,12 @@ import type { Optimizer } from "../optim/optimizer.ts";
 import type { JsonObject, Schedule } from "../optim/schedules/schedule.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
 import { Arena } from "./arena.ts";
-import { BoundGraph } from "./bound.ts";
+import { BoundGraph, type DrawKey } from "./bound.ts";
 import type { Callback, EpochRecord } from "./callbacks.ts";
 import { BEST, type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { NonFiniteError } from "./diagnose.ts";
 import { Mean, Progress } from "./progress.ts";
-import { checkReplicas, type DrawKey } from "./replicas.ts";
+import { checkReplicas } from "./replicas.ts";
 import { ArenaUpdate, type Clipping, GradientGraph, NormGraph } from "./step.ts";
 import type { Storage } from "./storage.ts";
 import { type LossFunction, readsField, type TracedLoss, traceLoss, traceStep } from "./trace.ts";
@@ -28,9 +28,11 @@ export interface TrainerOptions<M extends Module> extends Clipping {
   readonly accumulate?: number;
   /**
    * Data parallelism, as PyTorch's DistributedDataParallel: so many copies of the network take an equal share of each
-   * batch, each on a core of its own, and their gradients are averaged. Faster where many small steps follow each other,
-   * as in recurrent networks. The same training as with 1 if the loss is a mean over the samples; batch norm sees its share
-   * only, and its running statistics are the mean of the copies'. Default 1: one copy on all cores.
+   * batch, each on a core of its own (native engine; beyond 4 set UV_THREADPOOL_SIZE), and their gradients are averaged. Faster
+   * where many small steps follow each other, as in recurrent networks. The same training as with 1 if the loss is
+   * a mean in which every sample weighs the same: not a sum, nor a mean over what a mask or `ignoreIndex` leaves. Batch
+   * norm sees its share only; its running statistics are the mean of the copies', as is every buffer that a step
+   * gives a new value. Default 1: one copy on all cores.
    */
   readonly replicas?: number;
   /** Fixes everything that is random during training; initial weights have their own seed. */
@@ -334,20 +336,20 @@ export class Trainer<M extends Module> {
     const { loss, optimizer, clipNorm, replicas = 1 } = this.options;
     checkReplicas("Trainer", replicas, loader.batchSize);
     const engine = await this.engine();
-    const traced = traceStep(this.model, loss, loader.fields, loader.batchSize / replicas);
-    checkWeights(loader, traced);
     if (replicas > 1 && isPadded(loader)) {
       throw new TensorlaneError(
         `Trainer: ${loader.notice}, so ${replicas} replicas have unequal shares of it; ` +
           "pass { dropLast: true } to the DataLoader",
       );
     }
+    const traced = traceStep(this.model, loss, loader.fields, loader.batchSize / replicas);
+    checkWeights(loader, traced);
     if (!this.arenas) {
       const named = traced.trained.map(({ name, parameter }) => [name, parameter] as const);
-      this.arenas = Arena.all(named, optimizer);
+      this.arenas = Arena.all(named, optimizer, replicas);
       this.restoreSlots();
       for (const arena of this.arenas) {
-        this.updates.push(await ArenaUpdate.create(engine, arena, this.options, replicas > 1));
+        this.updates.push(await ArenaUpdate.create(engine, arena, this.options));
       }
       if (clipNorm !== undefined) this.norm = await NormGraph.create(engine, this.arenas, clipNorm);
     }

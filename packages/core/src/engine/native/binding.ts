@@ -5,14 +5,13 @@ import type { Pointer } from "./library.ts";
 import { type Session, tensorOver } from "./session.ts";
 
 /**
- * A run that takes no longer than this, in ms, is done by the calling thread: handing it to another and back costs some
+ * A run that last took less than this, in ms, may be done by the calling thread: handing it to another and back costs some
  * 40 µs and the caches (LeNet-5's step 3.4 -> 3.15 ms, its inference 0.75 -> 0.70).
  */
 const SHORT = 4;
-/** So long, in ms, such runs may follow each other before the event loop gets a turn. */
-const PATIENCE = 10;
-/** When the event loop last had one. */
-let freeAt = Number.NEGATIVE_INFINITY;
+/** It is, unless this many ms have gone by since a run was handed over, when the event loop had a turn for certain. */
+const TURN_EVERY = 10;
+let handedOverAt = Number.NEGATIVE_INFINITY;
 
 /**
  * An OrtIoBinding and the memory it points into. Kept apart from `NativeBinding`, which the user holds,
@@ -81,7 +80,8 @@ export class BoundRun {
     const { label } = session;
     const start = performance.now();
     // What has one thread is meant to run beside others.
-    const isBrief = !session.singleThreaded && this.latest < SHORT && start - freeAt < PATIENCE;
+    const isBrief =
+      !session.singleThreaded && this.latest < SHORT && start - handedOverAt < TURN_EVERY;
     if (isBrief) library.check("runWithBinding", label, session.pointer, null, pointer);
     else {
       this.running = true;
@@ -91,7 +91,7 @@ export class BoundRun {
         this.running = false;
         if (this.released) this.free();
       }
-      freeAt = performance.now();
+      handedOverAt = performance.now();
     }
     this.latest = performance.now() - start;
     for (const [from, to] of this.passed) copyData(from, to);
