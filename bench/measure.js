@@ -85,7 +85,7 @@ const FLOPS = 2;
  */
 export async function measureRow(row, kind, ours, peers, options) {
   const { seconds, path } = options;
-  const { work, way } = await ours.ask("load", { row, kind, path, write: true, choose: true });
+  const { work, way } = await ours.ask("load", { row, kind, path, write: true, seconds });
   const { optimizer } = row;
   const result = {
     name: row.name,

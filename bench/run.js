@@ -39,7 +39,7 @@ const folder = mkdtempSync(join(tmpdir(), "tensorlane-bench-"));
 const path = join(folder, "row.safetensors");
 
 /** When a quick run has to be through with its rows, so that it ends within 5 minutes even on a busy machine. */
-const QUICK_MS = 280_000;
+const QUICK_MS = 270_000;
 if (options.quick) Side.patience = 60_000;
 /** @type {{ name: string, kind: string }[]} */
 const notMeasured = [];

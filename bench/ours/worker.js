@@ -26,6 +26,8 @@ const watched = Object.create(engine, {
 
 /** Weights up to which gradients of its own for every core cost little. */
 const FEW_WEIGHTS = 5e6;
+const hasFewWeights = (model) =>
+  model.parameters().reduce((sum, { data: values }) => sum + values.length, 0) < FEW_WEIGHTS;
 /** Whether copies of a network that take a share of the batch each compute what one would. */
 const isShareable = (model, batch) =>
   engine.info.threads > 1 &&
@@ -37,14 +39,17 @@ const isShareable = (model, batch) =>
 /** What a later candidate must win to be taken. */
 const CLEARLY = 0.97;
 
+/** Seconds that a row is measured from which there is time to try every way to run it. */
+const PATIENT = 2;
+
 /** The fastest of some ways to run, or the first of those that are nearly so. */
-async function fastestOf(candidates, milliseconds) {
+async function fastestOf(candidates, seconds) {
   let best;
   for (const candidate of candidates) {
     await candidate.run.steps(1);
     const times = [];
-    const end = performance.now() + milliseconds;
-    while (times.length < 4 || (times.length < 20 && performance.now() < end)) {
+    const end = performance.now() + seconds * 100;
+    while (times.length < 3 || (times.length < 20 && performance.now() < end)) {
       const begin = performance.now();
       await candidate.run.steps(1);
       times.push(performance.now() - begin);
@@ -57,17 +62,19 @@ async function fastestOf(candidates, milliseconds) {
 
 /** Steps of a Trainer on one batch that comes again and again. */
 class Training {
-  /** With as many replicas as are fastest; leaves the weights as they are. */
-  static async fastest(row, model, batch) {
-    const few = model.parameters().reduce((sum, { data }) => sum + data.length, 0) < FEW_WEIGHTS;
-    if (!few || !isShareable(model, batch)) return new Training(row, model, batch);
+  /** With as many replicas as are fastest, or likely to be where time is short; leaves the weights as they are. */
+  static async fastest(row, model, batch, seconds) {
+    if (!hasFewWeights(model) || !isShareable(model, batch)) return new Training(row, model, batch);
+    const { threads } = engine.info;
+    if (seconds < PATIENT)
+      return new Training(row, model, batch, "hiddenSize" in row ? threads : 1);
     const state = [...model.stateDict()];
     const before = new Map(state.map(([name, v]) => [name, { ...v, data: v.data.slice() }]));
-    const candidates = [1, engine.info.threads].map((replicas) => ({
+    const candidates = [1, threads].map((replicas) => ({
       replicas,
       run: new Training(row, model, batch, replicas),
     }));
-    const { replicas } = await fastestOf(candidates, 600);
+    const { replicas } = await fastestOf(candidates, seconds);
     for (const { run } of candidates) run.release();
     model.loadStateDict(before);
     return new Training(row, model, batch, replicas);
@@ -167,7 +174,7 @@ class Compiled {
 /** Whichever way of running the model is faster here, as PyTorch runs eagerly or frozen. */
 class Inference {
   /** @param {nn.Module} model @param {ReturnType<typeof batchOf>} batch */
-  static async create(model, { y, ...given }) {
+  static async create(model, { y, ...given }, seconds) {
     const inputs = Object.fromEntries(
       Object.entries(given).map(([name, { data: values, shape }]) => {
         const dtype = values instanceof Int32Array ? "int32" : "float32";
@@ -180,11 +187,12 @@ class Inference {
       await Compiled.create(inputs, forward),
     ];
     const { threads } = engine.info;
-    if (threads > 1 && inputs.x.shape[0] % threads === 0) {
+    const isTried = seconds >= PATIENT || hasFewWeights(model);
+    if (isTried && threads > 1 && inputs.x.shape[0] % threads === 0) {
       ways.push(await Compiled.create(inputs, forward, threads));
     }
     const candidates = ways.map((way) => ({ run: Object.assign(new Inference(), { way }) }));
-    const { run } = await fastestOf(candidates, 200);
+    const { run } = await fastestOf(candidates, seconds);
     for (const other of candidates) if (other.run !== run) other.run.release();
     return run;
   }
@@ -256,8 +264,8 @@ async function timeGraph(forward, shapes, seconds) {
 }
 
 const operations = {
-  /** Builds the network, to run in the fastest way if asked; writes weights and batch for the other side, or reads them. */
-  async load({ row, kind, path, write, choose }) {
+  /** Builds the network, to run in the fastest way if it is timed for so many seconds; writes weights and batch for the other side, or reads them. */
+  async load({ row, kind, path, write, seconds }) {
     if (kind === "data") {
       const threads = engine.info.threads;
       current = { row, kind, run: await Loading.create(row, { path, write, threads }) };
@@ -276,8 +284,8 @@ const operations = {
     }
     model.train(kind === "train");
     current = { row, kind, model, batch, run: undefined };
-    if (kind !== "train") current.run = await Inference.create(model, batch);
-    else if (choose) current.run = await Training.fastest(row, model, batch);
+    if (kind !== "train") current.run = await Inference.create(model, batch, seconds);
+    else if (seconds) current.run = await Training.fastest(row, model, batch, seconds);
     else current.run = new Training(row, model, batch);
     return { work: workOf(model, batch), way: current.run.wayName };
   },
