@@ -4,7 +4,7 @@ export const help = `npm run bench -- [options]
   --rows REGEX      only rows whose name and kind match, e.g. --rows "resnet.*train"
   --seconds N       seconds that each row is measured (default 12, quick 1)
   --quick           within 5 minutes on 2 cores: PyTorch's setting is chosen once for each family of rows
-  --others          compile times, peak memory and start-up in a quick run, too (40 seconds more)
+  --others          compile times, peak memory and start-up in a quick run, too (75 seconds more)
   --json            the last line is one line of JSON
   --out FOLDER      where bench.json, bench.md and bench.svg go (default bench/results for a full run)
   --blas system     PyTorch runs on the BLAS that the system has chosen, even a slow one

@@ -101,7 +101,8 @@ export function readmeTable(result) {
 export const benchMarkdown = (result) =>
   `# Beside PyTorch\n\nWritten by \`npm run bench\`. Ratio: PyTorch's time over ours, above 1 we are faster. ` +
   "Inference by the fastest of the exported file and the graph compiled in place, with constant weights; `replicas`: a copy " +
-  "of the network for each core, where that is faster than one on all. The floor is the least time for the row's arithmetic at the highest rate measured and for the bytes it must move (bench/floor.js); the share is " +
+  "of the network for each core, where that is faster than one on all. The floor is the least time for the row's " +
+  "arithmetic at the highest rate measured and for the bytes it must move (bench/floor.js); the share is " +
   "the floor's of our time. Both count a convolution's multiplications as its definition has them: minimal filtering " +
   "needs fewer, hence shares above 100 %.\n\n" +
   `${benchTable(result)}\n\n${machineInWords(result)}\n`;

@@ -28,10 +28,11 @@ const watched = Object.create(engine, {
 const FEW_WEIGHTS = 5e6;
 const hasFewWeights = (model) =>
   model.parameters().reduce((sum, { data: values }) => sum + values.length, 0) < FEW_WEIGHTS;
-/** Whether copies of a network that take a share of the batch each compute what one would. */
+/** Whether there is an equal share of a batch for each core. */
+const hasShares = ({ x }) => engine.info.threads > 1 && x.shape[0] % engine.info.threads === 0;
+/** Whether copies of a network that are trained on a share each compute what one would. */
 const isShareable = (model, batch) =>
-  engine.info.threads > 1 &&
-  batch.x.shape[0] % engine.info.threads === 0 &&
+  hasShares(batch) &&
   ![...model.namedModules()].some(
     ([, module]) => module instanceof nn.BatchNorm1d || module instanceof nn.BatchNorm2d,
   );
@@ -66,8 +67,8 @@ class Training {
   static async fastest(row, model, batch, seconds) {
     if (!hasFewWeights(model) || !isShareable(model, batch)) return new Training(row, model, batch);
     const { threads } = engine.info;
-    if (seconds < PATIENT)
-      return new Training(row, model, batch, "hiddenSize" in row ? threads : 1);
+    const likely = row.family === "recurrent" ? threads : 1;
+    if (seconds < PATIENT) return new Training(row, model, batch, likely);
     const state = [...model.stateDict()];
     const before = new Map(state.map(([name, v]) => [name, { ...v, data: v.data.slice() }]));
     const candidates = [1, threads].map((replicas) => ({
@@ -186,10 +187,8 @@ class Inference {
       await Exported.create(model, inputs, forward),
       await Compiled.create(inputs, forward),
     ];
-    const { threads } = engine.info;
-    const isTried = seconds >= PATIENT || hasFewWeights(model);
-    if (isTried && threads > 1 && inputs.x.shape[0] % threads === 0) {
-      ways.push(await Compiled.create(inputs, forward, threads));
+    if (hasShares(inputs) && (seconds >= PATIENT || hasFewWeights(model))) {
+      ways.push(await Compiled.create(inputs, forward, engine.info.threads));
     }
     const candidates = ways.map((way) => ({ run: Object.assign(new Inference(), { way }) }));
     const { run } = await fastestOf(candidates, seconds);
@@ -264,7 +263,10 @@ async function timeGraph(forward, shapes, seconds) {
 }
 
 const operations = {
-  /** Builds the network, to run in the fastest way if it is timed for so many seconds; writes weights and batch for the other side, or reads them. */
+  /**
+   * Builds the network, to run in the fastest way if it is timed for so many seconds; writes weights and batch for the
+   * other side, or reads them.
+   */
   async load({ row, kind, path, write, seconds }) {
     if (kind === "data") {
       const threads = engine.info.threads;

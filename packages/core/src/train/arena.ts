@@ -26,9 +26,7 @@ export class Arena {
   readonly lrScale: number;
   readonly length: number;
   readonly values: Float32Array<ArrayBuffer>;
-  /** Where the update finds the gradients. */
-  readonly gradients: Float32Array<ArrayBuffer>;
-  /** The gradients of each replica, which are averaged into those of the first: `gradients`. */
+  /** The gradients of each replica. */
   readonly ofReplicas: readonly Float32Array<ArrayBuffer>[];
   readonly slots: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 
@@ -50,7 +48,6 @@ export class Arena {
     const floats = () => allocate("float32", this.length) as Float32Array<ArrayBuffer>;
     this.values = floats();
     this.ofReplicas = Array.from({ length: replicas }, floats);
-    this.gradients = this.ofReplicas[0];
     this.slots = Object.fromEntries(
       // Fresh memory is zero; writing that would touch every page of it.
       optimizer.slots.map(({ name, initial }) => {
@@ -61,6 +58,11 @@ export class Arena {
       this.values.set(parameter.data as Float32Array, at);
       parameter.data = this.values.subarray(at, at + size);
     }
+  }
+
+  /** What the update reads: the first replica's, into which all are averaged. */
+  get gradients(): Float32Array<ArrayBuffer> {
+    return this.ofReplicas[0];
   }
 
   /** One arena for each way of treating parameters. */

@@ -96,7 +96,7 @@ const copied = ([name, tensor]: readonly [string, Tensor]): [string, Value] => {
   return [name, { dtype, shape, data: data.slice() }];
 };
 
-export interface GraphOptions extends Pick<CompileOptions, "singleThreaded"> {
+interface GraphOptions extends Pick<CompileOptions, "singleThreaded"> {
   /** Parameters that become constants. */
   readonly fixed?: ReadonlySet<Tensor>;
 }

@@ -7,7 +7,7 @@ import { format } from "../graph/dim.ts";
 import { leafOf, type Tensor } from "../graph/tensor.ts";
 import { topological } from "../graph/walk.ts";
 import { CompiledGraph, memoryFor } from "./bound.ts";
-import { checkReplicas, Replicas, shareOf } from "./replicas.ts";
+import { checkReplicas, Replicas, rowsOfShare, shareOf } from "./replicas.ts";
 import { batchInputs } from "./trace.ts";
 
 export interface ForwardOptions {
@@ -49,9 +49,9 @@ export async function compile<Name extends string>(
   build: (batch: Readonly<Record<string, Tensor>>) => Readonly<Record<Name, Tensor>>,
   options: ForwardOptions = {},
 ): Promise<Forward<Name>> {
-  const { label = "forward" } = options;
-  const replicas = checkReplicas("compile", options.replicas ?? 1, batchSize);
-  const share = batchSize / replicas;
+  const { label = "forward", replicas = 1 } = options;
+  checkReplicas("compile", replicas);
+  const share = rowsOfShare("compile", batchSize, replicas);
   const inputs = batchInputs("compile: the batch", fields, share);
   const outputs = Object.entries<Tensor>(build(inputs));
   const engine = options.engine ?? (await defaultEngine());

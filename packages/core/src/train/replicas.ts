@@ -5,18 +5,19 @@ import { staticSize } from "../graph/dim.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { type BoundGraph, type DrawKey, misfit } from "./bound.ts";
 
-/** The given number, if that many equal shares make a batch. */
-export function checkReplicas(what: string, replicas: number, batchSize?: number): number {
+export function checkReplicas(what: string, replicas: number): void {
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new TensorlaneError(`${what}: replicas must be 1 or more, received ${replicas}`);
   }
-  if (batchSize !== undefined && batchSize % replicas !== 0) {
-    throw new TensorlaneError(
-      `${what}: a batch of ${batchSize} has no ${replicas} equal shares; ` +
-        "choose a batch size that is a multiple of the replicas",
-    );
-  }
-  return replicas;
+}
+
+/** Rows of a batch that each of the replicas takes. */
+export function rowsOfShare(what: string, batchSize: number, replicas: number): number {
+  if (batchSize % replicas === 0) return batchSize / replicas;
+  throw new TensorlaneError(
+    `${what}: a batch of ${batchSize} has no ${replicas} equal shares; ` +
+      "choose a batch size that is a multiple of the replicas",
+  );
 }
 
 /** The rows of a value that one of several replicas takes, as a view. */

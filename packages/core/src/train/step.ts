@@ -26,7 +26,7 @@ export interface Clipping {
  */
 export class GradientGraph {
   /** The step of one replica. */
-  readonly traced: TracedStep;
+  private readonly traced: TracedStep;
   private readonly replicas: Replicas;
   private readonly arenas: readonly Arena[];
   private readonly updates: readonly {
@@ -61,8 +61,8 @@ export class GradientGraph {
     model: Module,
     traced: TracedStep,
     arenas: readonly Arena[],
-    replicas: number,
   ): Promise<GradientGraph> {
+    const replicas = arenas[0].ofReplicas.length;
     const places = new Map(
       arenas.flatMap((arena) =>
         arena.places.map((place) => [place.name, { arena, place }] as const),

@@ -13,7 +13,7 @@ import type { Callback, EpochRecord } from "./callbacks.ts";
 import { BEST, type Checkpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { NonFiniteError } from "./diagnose.ts";
 import { Mean, Progress } from "./progress.ts";
-import { checkReplicas } from "./replicas.ts";
+import { checkReplicas, rowsOfShare } from "./replicas.ts";
 import { ArenaUpdate, type Clipping, GradientGraph, NormGraph } from "./step.ts";
 import type { Storage } from "./storage.ts";
 import { type LossFunction, readsField, type TracedLoss, traceLoss, traceStep } from "./trace.ts";
@@ -334,15 +334,10 @@ export class Trainer<M extends Module> {
     const known = this.graphs.get(key);
     if (known) return known;
     const { loss, optimizer, clipNorm, replicas = 1 } = this.options;
-    checkReplicas("Trainer", replicas, loader.batchSize);
+    const rows = rowsOfShare("Trainer", loader.batchSize, replicas);
+    if (replicas > 1) checkFull(loader, replicas);
     const engine = await this.engine();
-    if (replicas > 1 && isPadded(loader)) {
-      throw new TensorlaneError(
-        `Trainer: ${loader.notice}, so ${replicas} replicas have unequal shares of it; ` +
-          "pass { dropLast: true } to the DataLoader",
-      );
-    }
-    const traced = traceStep(this.model, loss, loader.fields, loader.batchSize / replicas);
+    const traced = traceStep(this.model, loss, loader.fields, rows);
     checkWeights(loader, traced);
     if (!this.arenas) {
       const named = traced.trained.map(({ name, parameter }) => [name, parameter] as const);
@@ -353,7 +348,7 @@ export class Trainer<M extends Module> {
       }
       if (clipNorm !== undefined) this.norm = await NormGraph.create(engine, this.arenas, clipNorm);
     }
-    const graph = await GradientGraph.create(engine, this.model, traced, this.arenas, replicas);
+    const graph = await GradientGraph.create(engine, this.model, traced, this.arenas);
     this.graphs.set(key, graph);
     return graph;
   }
@@ -398,6 +393,16 @@ const signature = ({ fields, batchSize }: DataLoader): string =>
 
 const isPadded = ({ dropLast, dataset, batchSize }: DataLoader): boolean =>
   !dropLast && dataset.length % batchSize !== 0;
+
+/** The shares of a padded batch would be means of more and of fewer samples. */
+function checkFull(loader: DataLoader, replicas: number): void {
+  if (isPadded(loader)) {
+    throw new TensorlaneError(
+      `Trainer: ${loader.notice}, so ${replicas} replicas have unequal shares of it; ` +
+        "pass { dropLast: true } to the DataLoader",
+    );
+  }
+}
 
 /** Padded rows must not count: a loss that ignores their weight would be silently wrong. */
 function checkWeights(loader: DataLoader, traced: TracedLoss): void {
